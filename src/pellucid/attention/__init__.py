@@ -1,0 +1,1 @@
+"""Attention that can do nothing: Value-State Gated Attention and its neighbours (needs torch)."""
