@@ -52,7 +52,7 @@ def masked_scores(
     is_causal: bool = False,
     scale: float | None = None,
 ) -> Float[Tensor, "batch heads queries keys"]:
-    """scale · QKᵀ, −∞ where a query may not see a key."""
+    """Scale · QKᵀ, −∞ where a query may not see a key."""
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = scale * (query @ key.transpose(-2, -1))
     if attn_mask is not None and attn_mask.dtype == torch.bool:

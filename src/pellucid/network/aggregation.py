@@ -52,4 +52,3 @@ class GlobalAggregation(nn.Module):
 def split_heads(rows: Float[Tensor, "B N C"], heads: int) -> Float[Tensor, "B heads N d"]:
     """Give every head its share of the channels."""
     return rows.unflatten(-1, (heads, -1)).transpose(1, 2)
-

@@ -29,7 +29,6 @@ from pellucid.network.aggregation import split_heads
 from pellucid.network.blocks import ChannelNorm
 from pellucid.network.description import Words
 
-
 ATTENTIONS: dict[str, GateSpec | None] = {
     "softmax": None,
     **{name: gate_preset(name) for name in ("iga", "iga-query", "vga-key", "vga-mixed")},
