@@ -1,0 +1,1 @@
+"""Measuring a separation: metrics, the stated protocol, readers of the field's sets, reports."""
