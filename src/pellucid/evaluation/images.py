@@ -38,6 +38,6 @@ def to_light(image: Image) -> NDArray[np.float64]:
 
 
 def from_light(light: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the encoded image in [0, 1] of linear light; light outside [0, 1] clips, as in a sensor."""
+    """Return the encoded image in [0, 1] of linear light, clipped as a sensor clips."""
     clipped = np.clip(np.asarray(light, np.float64), 0.0, 1.0)
     return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
