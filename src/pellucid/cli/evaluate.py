@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_TABLE_WIDTH = 170
+
 
 @app.command()
 def evaluate(
@@ -153,11 +155,13 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 def _print_table(title: str, table: TextTable, note: str | None = None) -> None:
+    from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    shown = Table(*table.titles, title=escape(title), caption=note and escape(note))
+    shown = Table(*table.titles, title=escape(title), caption=note and escape(note), box=box.SIMPLE)
     for row in table.rows:
         shown.add_row(*map(escape, row))
-    Console().print(shown)
+    # A figure cut short would be a wrong one: rather let a narrow terminal wrap the lines.
+    Console(width=max(Console().width, _TABLE_WIDTH)).print(shown)

@@ -1,15 +1,28 @@
-"""What the evaluation calls an image, and its light."""
+"""What the evaluation calls an image: 8-bit or [0, 1], sRGB-encoded."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+
+from pellucid.photo import linear_to_srgb, read_photo, srgb_to_linear
 
 Image = NDArray[np.uint8] | NDArray[np.floating]
 """(H, W, 3) encoded sRGB: uint8 in [0, 255], or floating point in [0, 1]."""
 
 Image8 = NDArray[np.uint8]
 """(H, W, 3) encoded sRGB, uint8."""
+
+
+def read_image(path: Path) -> Image8:
+    """Read a photo's values as 8 bits, upright, without colour management.
+
+    Raises `PhotoError` if the file is no photo.
+    """
+    pixels = read_photo(path).pixels
+    return pixels if pixels.dtype == np.uint8 else to_8bit(pixels / 65535.0)
 
 
 def to_unit(image: Image) -> NDArray[np.float64]:
@@ -31,13 +44,11 @@ def to_8bit(unit: NDArray[np.floating]) -> Image8:
     return np.round(np.clip(unit, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def to_light(image: Image) -> NDArray[np.float64]:
-    """Return linear light in [0, 1] of an encoded image (IEC 61966-2-1, in float64)."""
-    encoded = to_unit(image)
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+def to_light(image: Image) -> NDArray[np.float32]:
+    """Return linear light in [0, 1] of an encoded image."""
+    return srgb_to_linear(to_unit(image))
 
 
-def from_light(light: NDArray[np.floating]) -> NDArray[np.float64]:
+def from_light(light: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the encoded image in [0, 1] of linear light, clipped as a sensor clips."""
-    clipped = np.clip(np.asarray(light, np.float64), 0.0, 1.0)
-    return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    return linear_to_srgb(np.clip(light, 0.0, 1.0))

@@ -96,8 +96,8 @@ def _pair(a: Image, b: Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return to_unit(a), to_unit(b)
 
 
-def _mean_square(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return float(np.mean((a - b) ** 2))
+def _mean_square(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    return float(np.mean((a - b) ** 2, dtype=np.float64))
 
 
 def _ssim_of_channel(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

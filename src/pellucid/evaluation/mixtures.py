@@ -22,7 +22,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from pellucid.errors import DataError
-from pellucid.evaluation.images import Image8, from_light, to_8bit, to_light
+from pellucid.evaluation.images import Image8, from_light, read_image, to_8bit, to_light
 from pellucid.evaluation.pairs import Descriptions
 from pellucid.evaluation.protocol import Sample
 
@@ -101,16 +101,11 @@ def _mix(name: str, behind: Captioned, mirrored: Captioned, a: float, b: float) 
     )
 
 
-def _save(light: NDArray[np.float64]) -> Image8:
+def _save(light: NDArray[np.floating]) -> Image8:
     return to_8bit(from_light(light))
 
 
 def _load(photo: Captioned) -> Image8:
-    try:
-        with PillowImage.open(photo.file) as image:
-            square = ImageOps.fit(
-                image.convert("RGB"), (SIDE, SIDE), PillowImage.Resampling.BICUBIC
-            )
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{photo.file}: cannot be read as an image ({error})") from error
+    whole = PillowImage.fromarray(read_image(photo.file))
+    square = ImageOps.fit(whole, (SIDE, SIDE), PillowImage.Resampling.BICUBIC)
     return np.asarray(square, np.uint8)

@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps
 
 from pellucid.errors import DataError
 from pellucid.evaluation import metrics
-from pellucid.evaluation.images import Image, Image8, to_8bit, to_unit
+from pellucid.evaluation.images import Image, Image8, read_image, to_8bit, to_unit
 from pellucid.evaluation.pairs import NO_WORDS, Descriptions, Pair
 
 PSNR_CEILING = 100.0
@@ -80,30 +79,27 @@ class Layers:
 def load_sample(pair: Pair, protocol: Protocol) -> Sample:
     """Read a pair's files and bring them to the protocol's size.
 
-    Raises `DataError` if a file is no image, or a layer differs from its mixture in size.
+    Raises `PhotoError` if a file is no photo, `DataError` if a layer is not of its mixture's size.
     """
-    mixture = _read_rgb(pair.mixture)
-    sizes = {mixture.size, _protocol_size(mixture.size, protocol)}
+    mixture = read_image(pair.mixture)
+    shown = _shrink(mixture, protocol)
 
-    def load(path: Path, allowed: set[tuple[int, int]]) -> Image8:
-        image = _read_rgb(path)
-        if image.size not in allowed:
-            raise DataError(f"{path}: {image.size} pixels, but its mixture has {mixture.size}")
+    def load(path: Path, *others: Image8) -> Image8:
+        image = read_image(path)
+        if image.shape not in (mixture.shape, *(other.shape for other in others)):
+            raise DataError(f"{path}: {_size(image)} pixels, but its mixture has {_size(mixture)}")
         return _shrink(image, protocol)
 
     peer = None
     if pair.peer_transmission is not None:
-        peer_reflection = pair.peer_reflection
-        # Published outputs come at the photo's own size or at the one the protocol asks for.
-        peer = Layers(
-            load(pair.peer_transmission, sizes),
-            None if peer_reflection is None else load(peer_reflection, sizes),
-        )
+        # Published outputs come at the photo's own size or at the one that is scored.
+        reflection = pair.peer_reflection and load(pair.peer_reflection, shown)
+        peer = Layers(load(pair.peer_transmission, shown), reflection)
     return Sample(
         name=pair.name,
-        mixture=_shrink(mixture, protocol),
-        transmission=load(pair.transmission, {mixture.size}),
-        reflection=None if pair.reflection is None else load(pair.reflection, {mixture.size}),
+        mixture=shown,
+        transmission=load(pair.transmission),
+        reflection=None if pair.reflection is None else load(pair.reflection),
         words=pair.words,
         peer=peer,
     )
@@ -161,21 +157,15 @@ def _finite_psnr(output: Image, truth: Image8) -> float:
     return min(metrics.psnr(output, truth), PSNR_CEILING)
 
 
-def _read_rgb(path: Path) -> PillowImage.Image:
-    try:
-        with PillowImage.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+def _size(image: Image8) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"
 
 
-def _protocol_size(size: tuple[int, int], protocol: Protocol) -> tuple[int, int]:
-    scale = min(1.0, protocol.short_side / min(size))
-    return round(size[0] * scale), round(size[1] * scale)
-
-
-def _shrink(image: PillowImage.Image, protocol: Protocol) -> Image8:
-    size = _protocol_size(image.size, protocol)
-    if size != image.size:
-        image = image.resize(size, PillowImage.Resampling.BICUBIC)
-    return np.asarray(image, np.uint8)
+def _shrink(image: Image8, protocol: Protocol) -> Image8:
+    height, width = image.shape[:2]
+    scale = protocol.short_side / min(height, width)
+    if scale >= 1:
+        return image
+    size = round(width * scale), round(height * scale)
+    resized = PillowImage.fromarray(image).resize(size, PillowImage.Resampling.BICUBIC)
+    return np.asarray(resized, np.uint8)
