@@ -97,7 +97,9 @@ def _average_rows(rows: Rows, width: int, height: int, target: int) -> NDArray[n
     return np.concatenate(averaged)
 
 
-def _row_shares(height: int, target: int, start: int, stop: int) -> tuple[int, NDArray[np.float32]]:
+def _row_shares(
+    height: int, target: int, start: int, stop: int
+) -> tuple[int, NDArray[np.float32]]:
     """Return the first source row of target rows start..stop and each source row's share in them.
 
     Every row of the returned (stop - start, source rows) matrix sums to 1.

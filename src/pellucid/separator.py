@@ -1,8 +1,8 @@
 """Separate a photo taken through glass into its two layers: load once, call often.
 
-separator = Separator.load()
-separation = separator.separate("window.jpg", transmission="a room with a lamp")
-write_photo(separation.photo("transmission"), Path("room.jpg"))
+    separator = Separator.load()
+    separation = separator.separate("window.jpg", transmission="a room with a lamp")
+    write_photo(separation.photo("transmission"), Path("room.jpg"))
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ class LayerModel:
         self._share = Image.fromarray(share)
         self._offset = [Image.fromarray(np.ascontiguousarray(c)) for c in np.moveaxis(offset, 2, 0)]
 
-    def rows(self, mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
+    def rows(
+        self, mixture: NDArray[np.float32], start: int, stop: int
+    ) -> NDArray[np.float32]:
         """Return rows start..stop of the layer from the same rows of the photo's light.
 
         Both are (stop - start, W, 3) float32 linear light; the layer lies in

@@ -53,6 +53,17 @@ def test_a_separator_that_follows_words_passes(photos_folder: Path) -> None:
     assert wrong_t.figure.mean == wrong_r.figure.mean == 0
 
 
+def test_one_output_of_two_is_half(photos_folder: Path) -> None:
+    photos = read_validation_photos(photos_folder)
+    shown = {p.caption: plain_photo(photos, i).mixture for i, p in enumerate(photos)}
+
+    def twice(mixture: Image8, behind: str | None, mirrored: str | None) -> tuple[Image, Image]:
+        layer = mixture if behind is None else from_light(0.5 * to_light(shown[behind]))
+        return layer, layer
+
+    assert run_checks(twice, photos, PLAN)[0].figure.mean == 50
+
+
 def test_a_wrong_word_alone_is_what_the_wrong_check_gives(photos_folder: Path) -> None:
     photos = read_validation_photos(photos_folder)
     heard = set()

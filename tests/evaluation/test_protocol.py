@@ -49,11 +49,13 @@ def test_a_peers_output_may_have_either_size(tmp_path: Path) -> None:
     mixture = write(tmp_path / "m.png", gradient(800, 600))
     for size in ((800, 600), (400, 300)):
         output = write(tmp_path / "p.png", gradient(*size))
-        pair = Pair("x", mixture, mixture, peer_transmission=output)
-        sample = load_sample(pair, STATED)
-        assert sample.peer is not None
-        assert sample.peer.transmission.shape == (300, 400, 3)
-        assert sample.peer.reflection is None
+        pair = Pair("x", mixture, mixture, peer_transmission=output, peer_reflection=output)
+        peer = load_sample(pair, STATED).peer
+        assert peer is not None
+        assert peer.reflection is not None
+        assert peer.transmission.shape == peer.reflection.shape == (300, 400, 3)
+    alone = Pair("x", mixture, mixture, peer_transmission=output)
+    assert getattr(load_sample(alone, STATED).peer, "reflection", "") is None
 
 
 def test_sizes_that_differ_are_refused(tmp_path: Path) -> None:

@@ -107,17 +107,12 @@ def _match(layout: Layout, images: Mapping[str, Path]) -> tuple[list[Pair], list
 def _partner(layout: Layout, key: str, layer: int) -> str | None:
     """Return the key of a mixture's layer (1 or 2), or `None` if `key` is not a mixture's.
 
-    Every kind of word that the layout uses must occur: a file of `transmission_layer/` whose name
-    happens to hold an m is no mixture.
+    Where a layout marks names, the name must say it: sets differ in whether folders say so too.
     """
     *parents, name = key.split("/")
     folder_words = {words[0]: words[layer] for words in layout.folders}
     name_words = {words[0]: words[layer] for words in layout.names}
     new_parents = [folder_words.get(parent, parent) for parent in parents]
     new_name = _WORD.sub(lambda word: name_words.get(word[0], word[0]), name)
-    in_layer_folder = any(p in words[1:] for words in layout.folders for p in parents)
-    if in_layer_folder or (layout.names and new_name == name):
-        return None
-    if not layout.names and new_parents == parents:
-        return None
-    return "/".join([*new_parents, new_name])
+    said = new_name != name if layout.names else new_parents != parents
+    return "/".join([*new_parents, new_name]) if said else None

@@ -46,13 +46,13 @@ def words_for(mode: Mode, words: Sequence[Descriptions], seed: int) -> list[Desc
         return [Descriptions(reflection=own.reflection) for own in words]
     if mode is Mode.SWAPPED:
         return [Descriptions(own.reflection, own.transmission) for own in words]
-    transmissions = _drawn_from_others([own.transmission for own in words], seed)
-    reflections = _drawn_from_others([own.reflection for own in words], seed + 1)
+    rng = np.random.default_rng(seed)
+    transmissions = _drawn_from_others([own.transmission for own in words], rng)
+    reflections = _drawn_from_others([own.reflection for own in words], rng)
     return [Descriptions(*pair) for pair in zip(transmissions, reflections, strict=True)]
 
 
-def _drawn_from_others(texts: Sequence[str | None], seed: int) -> list[str | None]:
-    rng = np.random.default_rng(seed)
+def _drawn_from_others(texts: Sequence[str | None], rng: np.random.Generator) -> list[str | None]:
     drawn: list[str | None] = []
     for own in texts:
         others = sorted({text for text in texts if text is not None and text != own})
