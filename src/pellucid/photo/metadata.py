@@ -29,8 +29,9 @@ class JpegCoding:
 class Metadata:
     """What a photo carries besides its pixels and its colour profile.
 
-    ``exif`` is a TIFF structure behind the word Exif, its orientation 1; ``xmp`` is a packet in UTF-8; ``dpi`` the resolution across and down; ``jpeg`` the coding of the source.
-    IPTC-IIM and Photoshop blocks are not carried (XMP holds the same fields).
+    ``exif`` is a TIFF structure behind the word Exif, with orientation 1; ``xmp`` a packet of
+    UTF-8; ``dpi`` the resolution across and down; ``jpeg`` the coding of the source. IPTC-IIM and
+    Photoshop blocks are not carried (XMP usually repeats them).
     """
 
     exif: bytes | None = None
@@ -105,9 +106,7 @@ def _describes_storage(tag: int) -> bool:
 
 def upright_xmp(xmp: bytes | None) -> bytes | None:
     """Set ``tiff:Orientation`` to 1; a packet that cannot be edited with certainty is dropped."""
-    if not xmp or b"Orientation" not in xmp:
-        return xmp or None
-    if not _is_utf8(xmp):
+    if not xmp or not _is_utf8(xmp):
         return None
     name = _prefix(xmp, b"http://ns.adobe.com/tiff/1.0/", b"tiff") + b":Orientation"
     xmp = re.sub(rb"(" + name + rb"\s*=\s*[\"'])[^\"']*", rb"\g<1>1", xmp)
