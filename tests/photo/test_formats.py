@@ -4,13 +4,16 @@ import importlib
 import io
 import sys
 
+import imagecodecs
 import numpy as np
+import pillow_heif
 import pytest
 import tifffile
 from PIL import Image
 
 from pellucid.errors import PhotoError
 from pellucid.photo import ReadLimits, formats, photo_from_array, read_photo, write_photo
+from pellucid.photo.metadata import load_exif
 
 from . import samples
 
@@ -22,8 +25,6 @@ def tiff_of(codes, **how):
 
 
 def heic_of(codes, **how):
-    import pillow_heif
-
     mode = {3: "RGB", 4: "RGBA"}[codes.shape[2]] + (";16" if codes.dtype == np.uint16 else "")
     out = io.BytesIO()
     size = codes.shape[1], codes.shape[0]
@@ -95,23 +96,15 @@ def test_heic_comes_back_at_its_depth(dtype, channels):
 
 
 def test_heic_is_turned_once():
-    codes = np.zeros((48, 64, 3), np.uint8)
-    codes[:24] = 255
-    image = Image.fromarray(codes)
-    import pillow_heif
-
+    image = Image.fromarray(samples.smooth())
     out = io.BytesIO()
-    pillow_heif.from_pillow(image).save(out, exif=samples.exif(6).tobytes(), image_orientation=6)
+    pillow_heif.from_pillow(image).save(out, exif=samples.exif(6).tobytes(), quality=100)
     photo = read_photo(out.getvalue())
-    turned = pillow_heif.open_heif(io.BytesIO(out.getvalue()))
-    assert photo.size == turned.size
-    assert photo.size == read_photo(_rewritten(photo)).size
-
-
-def _rewritten(photo):
-    out = io.BytesIO()
-    write_photo(photo, out, format="heic")
-    return out.getvalue()
+    expected = np.rot90(samples.smooth(), -1).astype(int)
+    assert np.abs(photo.pixels - expected).mean() < 4
+    again = io.BytesIO()
+    write_photo(photo, again, format="heic")
+    assert np.abs(read_photo(again.getvalue()).pixels - expected).mean() < 4
 
 
 @pytest.mark.parametrize("sixteenth", range(1, 16))
@@ -128,8 +121,6 @@ def test_heic_over_the_limit():
 
 @pytest.mark.parametrize("bits", [10, 12])
 def test_deep_avif(bits):
-    import imagecodecs
-
     top = 2**bits - 1
     codes = (samples.smooth().astype(np.uint32) * top // 255).astype(np.uint16)
     data = imagecodecs.avif_encode(codes, level=100, bitspersample=bits)
@@ -179,3 +170,43 @@ def test_damaged_raw(tmp_path, name):
     (tmp_path / name).write_bytes(b"II*\0" + bytes(500))
     with pytest.raises(PhotoError, match="RAW data is damaged"):
         read_photo(tmp_path / name)
+
+
+def dng():
+    """A raw file of one colour, to be turned by orientation 6."""
+    numbers = [0.6, -0.1, -0.05, -0.4, 1.2, 0.2, -0.1, 0.2, 0.6]
+    matrix = tuple(part for value in numbers for part in (int(value * 10000), 10000))
+    tags = [
+        (50706, 1, 4, (1, 4, 0, 0), True),  # DNG version
+        (50708, 2, 0, "Test", True),
+        (271, 2, 0, "Maker", True),
+        (33421, 3, 2, (2, 2), True),  # a pattern of 2 x 2: red, green, green, blue
+        (33422, 1, 4, (0, 1, 1, 2), True),
+        (50717, 3, 1, 4095, True),  # white level
+        (50721, 10, 9, matrix, True),
+        (50778, 3, 1, 21, True),  # the matrix is for D65
+        (274, 3, 1, 6, True),
+    ]
+    return tiff_of(np.full((64, 96), 900, np.uint16), photometric=32803, extratags=tags)
+
+
+def test_raw_is_developed_upright_at_sixteen_bits(tmp_path):
+    for source in (dng(), tmp_path / "shot.dng"):
+        if source != dng():
+            source.write_bytes(dng())
+        photo = read_photo(source)
+        assert photo.source_format == "RAW" and photo.pixels.dtype == np.uint16
+        assert photo.size == (64, 96)
+        assert photo.pixels.std(axis=(0, 1)).max() < 10 and 0 < photo.pixels.mean() < 65535
+        exif = load_exif(photo.metadata.exif)
+        assert exif[271] == "Maker" and exif[274] == 1 and 33421 not in exif
+
+
+def test_a_preview_is_not_taken_for_the_photo():
+    codes = samples.codes(16, 16)
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as file:
+        file.write(codes, photometric="rgb", subfiletype=1, subifds=1)
+        file.write(samples.codes(64, 64), photometric="rgb")
+    assert formats.is_raw(out.getvalue(), "")
+    assert not formats.is_raw(tiff_of(codes), "")

@@ -151,11 +151,33 @@ def test_a_broken_or_foreign_profile_is_noted(mode, icc):
     assert any("profile was ignored" in note for note in photo.notes)
 
 
-def test_a_lookup_profile_is_converted():
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    space = bytearray(lab)
-    photo = photo_from_raster(Raster(samples.smooth(), icc=bytes(space)), "x", "TIFF")
-    assert any("ignored" in note for note in photo.notes)  # Lab is not for an RGB picture
+def lookup_table(space=b"RGB "):
+    """A profile whose table turns every colour to a grey of its mean."""
+    inputs = 4 if space == b"CMYK" else 3
+    corners = np.indices((2,) * inputs).reshape(inputs, -1).mean(axis=0)
+    if space == b"CMYK":
+        corners = 1 - corners
+    lab = np.stack([corners * 255, np.full(len(corners), 128), np.full(len(corners), 128)], -1)
+    matrix = b"".join(samples.s15(v) for v in np.eye(3).ravel())
+    ramp = bytes(range(256))
+    head = b"mft1\0\0\0\0" + bytes([inputs, 3, 2, 0])
+    table = head + matrix + ramp * inputs + np.rint(lab).astype(np.uint8).tobytes() + ramp * 3
+    white = samples.xyz((0.9642, 1.0, 0.8249))
+    return samples.icc({b"A2B0": table, b"wtpt": white}, space, b"Lab ")
+
+
+@pytest.mark.parametrize("mode, space", [("RGB", b"RGB "), ("RGBA", b"RGB "), ("CMYK", b"CMYK")])
+def test_a_lookup_profile_is_converted(mode, space):
+    image = Image.fromarray(samples.smooth()).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(77)
+    photo = read_photo(samples.image_bytes(image, "TIFF", icc_profile=lookup_table(space)))
+    assert photo.profile.icc is None
+    assert any("converted to sRGB" in note for note in photo.notes)
+    spread = photo.pixels.max(axis=-1).astype(int) - photo.pixels.min(axis=-1)
+    assert spread.max() <= 2 and photo.pixels.std() > 10  # grey, as only the table makes it
+    if mode == "RGBA":
+        assert (photo.alpha == 77).all()
 
 
 def test_cmyk():

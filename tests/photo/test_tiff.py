@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pellucid.photo import tiff
+from pellucid.photo import read_photo, tiff
 from pellucid.photo.metadata import load_exif
 
 from . import samples
@@ -43,6 +43,17 @@ def test_metadata():
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         assert len(file.pages) == 1
         np.testing.assert_array_equal(file.pages[0].asarray(), codes)
+
+
+def test_exif_of_a_big_tiff():
+    image = Image.fromarray(samples.codes())
+    exif = samples.exif(6)
+    photo = read_photo(samples.image_bytes(image, "TIFF", big_tiff=True, exif=exif))
+    assert photo.size == (13, 17) and photo.notes == ()
+    assert photo.metadata.exif[6:10] in (b"II*\0", b"MM\0*")
+    block = load_exif(photo.metadata.exif)
+    assert block[0x010F] == "Maker" and block.get_ifd(0x8825)[1] == "N"
+    assert block.get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
 
 
 def test_big_endian_exif():
