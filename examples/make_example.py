@@ -9,6 +9,7 @@ is nobody's but the project's: CC0 1.0, see LICENSE.txt beside it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,15 @@ SEED = 20240211
 
 Light = NDArray[np.float64]
 Point = tuple[float, float]
+Shape = tuple[str, list[Point]]
+"""Name of a method of ImageDraw and its points."""
+
+
+class Cover(NamedTuple):
+    """How much of each pixel in a part of the canvas a shape covers."""
+
+    part: tuple[slice, slice]
+    alpha: Light
 
 
 class Canvas:
@@ -31,38 +41,48 @@ class Canvas:
         self.light: Light = np.zeros((height, width, 3))
         self.rng = np.random.default_rng(seed)
 
-    def mask(self, *shapes: tuple[str, list[Point]], soft: float = 0) -> Light:
-        """Cover of shapes, each (name of an ImageDraw method, points), edges blurred by soft."""
-        image = Image.new("L", (SIZE[0] * FINE, SIZE[1] * FINE))
+    def mask(self, *shapes: Shape, soft: float = 0) -> Cover:
+        """Cover of shapes, their edges blurred by soft."""
+        points = FINE * np.array([point for _, corners in shapes for point in corners])
+        margin = 3 * soft * FINE + 2
+        height, width = self.light.shape[:2]
+        left, top = np.clip(np.floor(points.min(0) - margin), 0, (width - 1, height - 1)).astype(
+            int
+        )
+        right, bottom = np.clip(np.ceil(points.max(0) + margin), 1, (width, height)).astype(int)
+        image = Image.new("L", (right - left, bottom - top))
         draw = ImageDraw.Draw(image)
-        for name, points in shapes:
-            scaled = [(x * FINE, y * FINE) for x, y in points]
-            getattr(draw, name)(scaled, fill=255)
+        for name, corners in shapes:
+            local = [(x * FINE - left, y * FINE - top) for x, y in corners]
+            getattr(draw, name)(local, fill=255)
         if soft:
             image = image.filter(ImageFilter.GaussianBlur(soft * FINE))
-        return np.asarray(image)[..., None] / 255
+        return Cover((slice(top, bottom), slice(left, right)), np.asarray(image)[..., None] / 255)
 
-    def paint(self, cover: Light, colour: str | Light, grain: float = 0.1) -> None:
+    def paint(self, cover: Cover, colour: str | Light, grain: float = 0.1) -> None:
         """Paint a colour, '#rrggbb' or light, through a mask; grain varies it by noise."""
         light = parse(colour) if isinstance(colour, str) else colour
-        texture = 1 + grain * (self.noise(40) - 0.5) + grain * (self.noise(240) - 0.5)
-        self.light += cover * (light * texture - self.light)
+        shape = cover.alpha.shape[:2]
+        texture = 1 + grain * (noise(self.rng, shape, 54) + noise(self.rng, shape, 9) - 1)
+        under = self.light[cover.part]
+        under += cover.alpha * (light * texture - under)
 
-    def shade(self, cover: Light, amount: float) -> None:
+    def shade(self, cover: Cover, amount: float) -> None:
         """Darken (amount < 1) or brighten (amount > 1) what is under a mask."""
-        self.light *= 1 + cover * (amount - 1)
-
-    def noise(self, cells: int) -> Light:
-        """Smooth noise in [0, 1] with this many cells across."""
-        grid = self.rng.random((max(2, cells * 2 // 3), cells)).astype(np.float32)
-        height, width = self.light.shape[:2]
-        smooth = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
-        return np.clip(np.asarray(smooth, np.float64), 0, 1)[..., None]
+        self.light[cover.part] *= 1 + cover.alpha * (amount - 1)
 
     def picture(self) -> Light:
         """Average down to the final size."""
         height, width = SIZE[1], SIZE[0]
         return self.light.reshape(height, FINE, width, FINE, 3).mean(axis=(1, 3))
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, ...], cell: int) -> Light:
+    """Smooth noise in [0, 1] of a (height, width) whose cells have this many pixels a side."""
+    height, width = shape[:2]
+    grid = rng.random((height // cell + 2, width // cell + 2)).astype(np.float32)
+    smooth = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(smooth, np.float64), 0, 1)[..., None]
 
 
 def parse(colour: str) -> Light:
@@ -71,31 +91,34 @@ def parse(colour: str) -> Light:
 
 
 def decode(encoded: Light) -> Light:
-    """sRGB to linear light (IEC 61966-2-1)."""
+    """Turn sRGB into linear light (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
 def encode(light: Light) -> Light:
-    """Linear light to sRGB (IEC 61966-2-1)."""
+    """Turn linear light into sRGB (IEC 61966-2-1)."""
     light = np.clip(light, 0, 1)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def box(left: float, top: float, right: float, bottom: float) -> tuple[str, list[Point]]:
+def box(left: float, top: float, right: float, bottom: float) -> Shape:
+    """Return a rectangle."""
     return "rectangle", [(left, top), (right, bottom)]
 
 
-def disc(x: float, y: float, rx: float, ry: float | None = None) -> tuple[str, list[Point]]:
+def disc(x: float, y: float, rx: float, ry: float | None = None) -> Shape:
+    """Return an ellipse, or a circle without a second radius."""
     ry = rx if ry is None else ry
     return "ellipse", [(x - rx, y - ry), (x + rx, y + ry)]
 
 
-def shape(*points: Point) -> tuple[str, list[Point]]:
+def shape(*points: Point) -> Shape:
+    """Return a polygon."""
     return "polygon", list(points)
 
 
 def room() -> Light:
-    """A living room in the evening: shelf, picture, lamp, armchair, table with flowers."""
+    """Draw a living room in the evening: shelf, picture, lamp, armchair, table with flowers."""
     canvas = Canvas(SEED)
     everything = canvas.mask(box(0, 0, *SIZE))
     canvas.paint(everything, "#b9a184", grain=0.08)
@@ -113,7 +136,7 @@ def room() -> Light:
 def _floor(canvas: Canvas) -> None:
     canvas.paint(canvas.mask(box(0, 340, *SIZE)), "#74502f", grain=0.35)
     for i in range(-14, 30):
-        x = 360 + (i * 48 - 360) * 1.0
+        x = i * 48
         far = 360 + (x - 360) * 0.55
         canvas.shade(canvas.mask(shape((far, 340), (far + 1.2, 340), (x + 3, 480), (x, 480))), 0.45)
     canvas.paint(canvas.mask(box(0, 330, SIZE[0], 341)), "#e3d8c3", grain=0.03)
@@ -130,7 +153,16 @@ def _floor(canvas: Canvas) -> None:
 def _shelf(canvas: Canvas) -> None:
     canvas.shade(canvas.mask(box(40, 70, 205, 385), soft=9), 0.55)
     canvas.paint(canvas.mask(box(34, 62, 196, 380)), "#5b3a22", grain=0.3)
-    colours = ["#a23b32", "#d8c59a", "#31556b", "#56733f", "#c98a33", "#e7e0d2", "#6b3f63", "#2d2d33"]
+    colours = [
+        "#a23b32",
+        "#d8c59a",
+        "#31556b",
+        "#56733f",
+        "#c98a33",
+        "#e7e0d2",
+        "#6b3f63",
+        "#2d2d33",
+    ]
     for row in range(4):
         top = 70 + row * 78
         canvas.paint(canvas.mask(box(42, top, 188, top + 68)), "#33200f", grain=0.2)
@@ -155,7 +187,9 @@ def _painting(canvas: Canvas) -> None:
     canvas.paint(canvas.mask(disc(385, 112, 13)), "#f4d58a", grain=0.05)
     hills = [(270, 150), (300, 126), (335, 146), (368, 120), (420, 150), (420, 178), (270, 178)]
     canvas.paint(canvas.mask(shape(*hills)), "#54694f", grain=0.3)
-    canvas.paint(canvas.mask(shape((270, 160), (345, 150), (420, 166), (420, 178), (270, 178))), "#b58b4a")
+    canvas.paint(
+        canvas.mask(shape((270, 160), (345, 150), (420, 166), (420, 178), (270, 178))), "#b58b4a"
+    )
 
 
 def _armchair(canvas: Canvas) -> None:
@@ -168,18 +202,33 @@ def _armchair(canvas: Canvas) -> None:
         canvas.shade(canvas.mask(disc(x, y, 3), soft=1), 0.35)
     canvas.paint(canvas.mask(disc(585, 352, 66, 20), box(519, 350, 651, 384)), "#b4543c", grain=0.3)
     for x in (494, 640):
-        canvas.paint(canvas.mask(disc(x + 18, 330, 20, 17), box(x, 330, x + 37, 402)), "#8a3424", grain=0.3)
-    canvas.paint(canvas.mask(shape((560, 318), (606, 308), (616, 350), (566, 356))), "#d9b75a", grain=0.3)
+        canvas.paint(
+            canvas.mask(disc(x + 18, 330, 20, 17), box(x, 330, x + 37, 402)), "#8a3424", grain=0.3
+        )
+    canvas.paint(
+        canvas.mask(shape((560, 318), (606, 308), (616, 350), (566, 356))), "#d9b75a", grain=0.3
+    )
 
 
 def _table(canvas: Canvas) -> None:
     canvas.shade(canvas.mask(disc(352, 436, 88, 16), soft=6), 0.35)
     for x in (296, 350, 404):
-        canvas.paint(canvas.mask(shape((x - 4, 366), (x + 4, 366), (x + 2, 440), (x - 2, 440))), "#46301c")
+        canvas.paint(
+            canvas.mask(shape((x - 4, 366), (x + 4, 366), (x + 2, 440), (x - 2, 440))), "#46301c"
+        )
     canvas.paint(canvas.mask(disc(352, 366, 92, 17)), "#6d4a2a", grain=0.3)
     canvas.paint(canvas.mask(disc(352, 361, 92, 17)), "#a2764a", grain=0.35)
     canvas.shade(canvas.mask(disc(340, 360, 20, 5), soft=3), 0.5)
-    vase = shape((322, 300), (346, 300), (342, 316), (352, 338), (344, 360), (324, 360), (316, 338), (326, 316))
+    vase = shape(
+        (322, 300),
+        (346, 300),
+        (342, 316),
+        (352, 338),
+        (344, 360),
+        (324, 360),
+        (316, 338),
+        (326, 316),
+    )
     canvas.paint(canvas.mask(vase), "#dfe6ea", grain=0.05)
     canvas.shade(canvas.mask(box(338, 300, 352, 360), soft=3), 0.65)
     for x, y in ((306, 262), (322, 244), (340, 252), (358, 240), (366, 268), (334, 272)):
@@ -207,14 +256,15 @@ def _lamp(canvas: Canvas) -> None:
 
 
 def street() -> Light:
-    """The other side of the street by day: sky, houses, a tree, a parked car, the pavement."""
+    """Draw the other side of the street by day: sky, houses, a tree, a parked car, the pavement."""
     canvas = Canvas(SEED + 1)
     height, width = canvas.light.shape[:2]
     rows = np.linspace(0, 1, height)[:, None, None]
     sky = parse("#6f9fd8") * (1 - rows) + parse("#e9f1f8") * rows
     canvas.light += np.broadcast_to(sky, (height, width, 3))
-    clouds = sum(canvas.noise(4 * 2**i) / 2**i for i in range(5)) / 1.94
-    canvas.paint(np.clip((clouds - 0.5) * 5, 0, 1), "#ffffff", grain=0)
+    whole = (slice(None), slice(None))
+    clouds = sum(noise(canvas.rng, (height, width), 540 >> i) / 2**i for i in range(5)) / 1.94
+    canvas.paint(Cover(whole, np.clip((clouds - 0.5) * 5, 0, 1)), "#ffffff", grain=0)
     _houses(canvas)
     canvas.paint(canvas.mask(box(0, 392, *SIZE)), "#77787c", grain=0.3)
     canvas.paint(canvas.mask(box(0, 386, SIZE[0], 398)), "#b5b3ab", grain=0.2)
@@ -224,7 +274,13 @@ def street() -> Light:
 
 
 def _houses(canvas: Canvas) -> None:
-    houses = [(-20, 150, "#c9beb0"), (128, 200, "#b5654a"), (262, 128, "#e3d6a4"), (430, 178, "#9fb0b8"), (590, 140, "#d3a58c")]
+    houses = [
+        (-20, 150, "#c9beb0"),
+        (128, 200, "#b5654a"),
+        (262, 128, "#e3d6a4"),
+        (430, 178, "#9fb0b8"),
+        (590, 140, "#d3a58c"),
+    ]
     ends = [128, 262, 430, 590, 760]
     for (left, top, colour), right in zip(houses, ends, strict=True):
         middle = (left + right) / 2
@@ -243,7 +299,9 @@ def _houses(canvas: Canvas) -> None:
 
 
 def _tree(canvas: Canvas) -> None:
-    canvas.paint(canvas.mask(shape((92, 410), (112, 410), (106, 240), (98, 240))), "#4a3a2b", grain=0.4)
+    canvas.paint(
+        canvas.mask(shape((92, 410), (112, 410), (106, 240), (98, 240))), "#4a3a2b", grain=0.4
+    )
     for _ in range(420):
         angle, radius = canvas.rng.uniform(0, 2 * np.pi), 78 * np.sqrt(canvas.rng.random())
         x, y = 102 + radius * np.cos(angle), 195 + 1.05 * radius * np.sin(angle)
@@ -253,7 +311,16 @@ def _tree(canvas: Canvas) -> None:
 
 def _car(canvas: Canvas) -> None:
     canvas.shade(canvas.mask(disc(520, 440, 125, 12), soft=4), 0.35)
-    body = shape((400, 428), (402, 398), (440, 388), (470, 356), (570, 356), (606, 390), (640, 400), (642, 428))
+    body = shape(
+        (400, 428),
+        (402, 398),
+        (440, 388),
+        (470, 356),
+        (570, 356),
+        (606, 390),
+        (640, 400),
+        (642, 428),
+    )
     canvas.paint(canvas.mask(body), "#d8dde2", grain=0.1)
     glass = shape((452, 388), (476, 362), (564, 362), (592, 388))
     canvas.paint(canvas.mask(glass), "#2c3a46", grain=0.3)
@@ -266,8 +333,8 @@ def _car(canvas: Canvas) -> None:
 def through_glass(behind: Light, mirrored: Light) -> Light:
     """Add the defocused street, seen in two surfaces of a pane, to the room; linear light."""
     soft = np.stack([_blur(mirrored[..., channel], 1.6) for channel in range(3)], axis=2)
-    ghost = np.roll(soft, (2, 5), axis=(0, 1))
     height, width = SIZE[1], SIZE[0]
+    ghost = np.pad(soft, ((2, 0), (5, 0), (0, 0)), mode="edge")[:height, :width]
     rows, columns = np.mgrid[:height, :width]
     # Glass mirrors more at a slant: more to the left, where the pane turns away.
     reflectance = 0.16 + 0.13 * (1 - columns / width) + 0.05 * (1 - rows / height)

@@ -66,7 +66,9 @@ def test_fine_detail_goes_to_the_layer_that_has_it(scene):
     mixture, transmission, working = scene
     enlarged = np.stack(
         [
-            Image.fromarray(np.ascontiguousarray(channel)).resize((1203, 801), Image.Resampling.BICUBIC)
+            Image.fromarray(np.ascontiguousarray(channel)).resize(
+                (1203, 801), Image.Resampling.BICUBIC
+            )
             for channel in np.moveaxis(working.transmission, 2, 0)
         ],
         axis=2,

@@ -47,6 +47,7 @@ class ModelOutput:
         gates: (2,) float32 in [0, 1], how far the description of the transmission and of the
             reflection was followed; 0 = ignored or missing.
         transmission_map, reflection_map: (N, H / 8, W / 8) float32 weight of each token.
+
     """
 
     transmission: NDArray[np.float32]
@@ -65,6 +66,7 @@ class WeightsInfo:
         sha256: hex digest of the file.
         weights_id, architecture: names the training side gave them.
         manifest: the JSON object beside the file, empty where there is none.
+
     """
 
     path: Path
@@ -93,6 +95,7 @@ class SeparationModel:
 
         Raises:
             WeightsError: the file is missing, damaged, or of another model.
+
         """
         path = SHIPPED_WEIGHTS if weights is None else Path(weights)
         content = _read(path)
@@ -124,6 +127,7 @@ class SeparationModel:
 
         Raises:
             WeightsError: the network gave values that are not finite.
+
         """
         feed = {
             "mixture": np.ascontiguousarray(mixture.transpose(2, 0, 1)[None]),
@@ -158,6 +162,7 @@ def read_manifest(weights: Path) -> dict[str, Any] | None:
 
     Raises:
         WeightsError: the manifest cannot be read or does not name a SHA-256.
+
     """
     path = weights.with_suffix(".json")
     try:

@@ -30,6 +30,7 @@ class WorkingResolution:
         short_side: most pixels of the short side.
         area: most pixels, counting a side shorter than `multiple` as if it were that long.
         multiple: the model's sides are multiples of this; pictures are padded up to it.
+
     """
 
     short_side: int = 320
@@ -74,6 +75,7 @@ def area_downscale(
 
     Returns:
         The (height, width, C) float32 picture at the target size.
+
     """
     (width, height), (target_width, target_height) = size, target
     short = _average_rows(rows, width, height, target_height)
@@ -97,9 +99,7 @@ def _average_rows(rows: Rows, width: int, height: int, target: int) -> NDArray[n
     return np.concatenate(averaged)
 
 
-def _row_shares(
-    height: int, target: int, start: int, stop: int
-) -> tuple[int, NDArray[np.float32]]:
+def _row_shares(height: int, target: int, start: int, stop: int) -> tuple[int, NDArray[np.float32]]:
     """Return the first source row of target rows start..stop and each source row's share in them.
 
     Every row of the returned (stop - start, source rows) matrix sums to 1.

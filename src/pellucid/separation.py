@@ -1,4 +1,4 @@
-"""The result of a separation: two layers of a photo at its own size, computed as they are asked for.
+"""The result of a separation: two layers of a photo at its own size, computed when asked for.
 
 All light is (H, W, 3) float32, linear, in sRGB primaries, white = 1.
 """
@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from pellucid.photo import Photo
 from pellucid.resolution import bands
@@ -19,7 +20,6 @@ from pellucid.upscaling import Layer, LayerModel, WorkingLayers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image
 
 FULL_STRENGTH = 100.0
 
@@ -40,6 +40,7 @@ class WordMap:
         word: as typed.
         weight: (ceil(h / 8), ceil(w / 8)) float32 over the working resolution h × w, the sum over
             the word's tokens of what the network gave each of them.
+
     """
 
     word: str
@@ -69,6 +70,7 @@ class Separation:
         gates: how far each description was followed.
         word_maps: where each word acted.
         notes: what a person should know of this result, e.g. that a description was cut.
+
     """
 
     source: Photo
@@ -79,12 +81,12 @@ class Separation:
 
     @cached_property
     def transmission(self) -> NDArray[np.float32]:
-        """Light from behind the glass, (H, W, 3) in [0, max(1, photo)]."""
+        """Light from behind the glass, (H, W, 3) in [min(0, photo), max(1, photo)]."""
         return self._assemble(self._layer_rows("transmission"))
 
     @cached_property
     def reflection(self) -> NDArray[np.float32]:
-        """Light mirrored in the glass, (H, W, 3) in [0, max(1, photo)]."""
+        """Light mirrored in the glass, (H, W, 3) in [min(0, photo), max(1, photo)]."""
         return self._assemble(self._layer_rows("reflection"))
 
     @cached_property
@@ -102,8 +104,13 @@ class Separation:
         return self._render(self._layer_rows(layer))
 
     def image(self, layer: Layer) -> Image.Image:
-        """Return a layer as an 8-bit Pillow image with the source's colour profile."""
-        return self.photo(layer).image()
+        """Return a layer as a Pillow image, 8-bit sRGB, RGBA where the source has alpha."""
+        photo = self.photo(layer).in_srgb()
+        parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
+        codes = np.concatenate(parts, axis=2)
+        if codes.dtype == np.uint16:
+            codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return Image.fromarray(codes)
 
     def blend(self, strength: float) -> Photo:
         """Return the photo with more or less of its reflection.
@@ -114,6 +121,7 @@ class Separation:
 
         Raises:
             ValueError: the strength is outside [-100, 100].
+
         """
         if not -FULL_STRENGTH <= strength <= FULL_STRENGTH:
             raise ValueError(f"strength is {strength}: use a number from -100 to 100")
@@ -125,7 +133,8 @@ class Separation:
             return self._render(layer_rows)
 
         def rows(mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
-            return mixture + weight * (layer_rows(mixture, start, stop) - mixture)
+            layer = layer_rows(mixture, start, stop)
+            return np.asarray(mixture + weight * (layer - mixture), np.float32)
 
         return self._render(rows)
 

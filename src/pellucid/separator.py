@@ -1,13 +1,13 @@
 """Separate a photo taken through glass into its two layers: load once, call often.
 
-    separator = Separator.load()
-    separation = separator.separate("window.jpg", transmission="a room with a lamp")
-    write_photo(separation.photo("transmission"), Path("room.jpg"))
+separator = Separator.load()
+separation = separator.separate("window.jpg", transmission="a room with a lamp")
+write_photo(separation.photo("transmission"), Path("room.jpg"))
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class Separator:
 
     model: SeparationModel
     encoder: TextEncoder
-    resolution: WorkingResolution = WorkingResolution()
+    resolution: WorkingResolution = field(default_factory=WorkingResolution)
 
     @classmethod
     def load(cls, weights: Path | None = None, threads: int | None = None) -> Separator:
@@ -47,6 +47,7 @@ class Separator:
 
         Raises:
             WeightsError: the weights are missing, damaged, or of another model.
+
         """
         return cls(SeparationModel.load(weights, threads), word_table())
 
@@ -69,6 +70,7 @@ class Separator:
             PhotoError: the photo cannot be read.
             DescriptionError: a description cannot be used.
             WeightsError: the word table is missing, or the weights gave no finite values.
+
         """
         described = {
             "transmission": self._describe("transmission", transmission),
@@ -109,6 +111,7 @@ def open_photo(image: str | Path | bytes | Image.Image | NDArray[np.generic] | P
 
     Raises:
         PhotoError: the image cannot be read.
+
     """
     if isinstance(image, Photo):
         return image
@@ -120,14 +123,18 @@ def open_photo(image: str | Path | bytes | Image.Image | NDArray[np.generic] | P
 
 
 def _working_layers(mixture: NDArray[np.float32], output: ModelOutput) -> WorkingLayers:
-    """Crop the padding off and keep the layers within what light can be."""
+    """Crop the padding off and keep the layers within what light can be.
+
+    Light that the model cannot be shown, of colours outside sRGB, stays with the transmission.
+    """
     height, width = mixture.shape[:2]
-    brightest = np.maximum(mixture, 1)
-    layers = (
-        np.clip(layer[:height, :width], 0, brightest)
-        for layer in (output.transmission, output.reflection)
+    lowest, highest = np.minimum(mixture, 0), np.maximum(mixture, 1)
+    unseen = np.subtract(mixture, np.clip(mixture, 0, 1), dtype=np.float32)
+    return WorkingLayers(
+        mixture,
+        np.clip(output.transmission[:height, :width] + unseen, lowest, highest),
+        np.clip(output.reflection[:height, :width], lowest, highest),
     )
-    return WorkingLayers(mixture, *layers)
 
 
 def _gates(output: ModelOutput, transmission: Description, reflection: Description) -> Gates:

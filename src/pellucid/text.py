@@ -1,8 +1,7 @@
 """Descriptions of a layer as token vectors, without a network and without a download.
 
-The vectors are the 256-d table `l2_supercat` that the wordllama package carries (MIT). Its files are
-read directly from the installed package: importing wordllama itself would cost 0.4 s and bring in
-code that can download.
+The vectors are the 256-d table `l2_supercat` that the package wordllama carries (MIT). Its files
+are read directly: importing wordllama itself would cost 0.4 s and bring in code that can download.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ class Description:
         tokens: (N, 256) float32 token vectors, N >= 1.
         mask: (N,) bool, True where a token is real; all False when there is no description.
         cut: whether words were left out because the text was longer than 32 tokens.
+
     """
 
     words: tuple[str, ...]
@@ -70,6 +70,7 @@ class TextEncoder(Protocol):
 
         Raises:
             DescriptionError: the text cannot be used.
+
         """
         ...
 
@@ -79,6 +80,7 @@ def normalise(text: str) -> str:
 
     Raises:
         DescriptionError: the text is longer than 2000 characters.
+
     """
     if len(text) > MAX_CHARACTERS:
         raise DescriptionError(

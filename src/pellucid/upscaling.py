@@ -53,7 +53,7 @@ class LayerModel:
         self.size = size
         share = detail_share(working.mixture, working.transmission)
         if layer == "reflection":
-            share = 1 - share
+            share = np.subtract(1, share, dtype=np.float32)
         target: NDArray[np.float32] = getattr(working, layer)
         offset = target - share[..., None] * working.mixture
         kernel = round_trip_kernel(size[0] / working.size[0])
@@ -62,18 +62,16 @@ class LayerModel:
         self._share = Image.fromarray(share)
         self._offset = [Image.fromarray(np.ascontiguousarray(c)) for c in np.moveaxis(offset, 2, 0)]
 
-    def rows(
-        self, mixture: NDArray[np.float32], start: int, stop: int
-    ) -> NDArray[np.float32]:
+    def rows(self, mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
         """Return rows start..stop of the layer from the same rows of the photo's light.
 
         Both are (stop - start, W, 3) float32 linear light; the layer lies in
-        [0, max(1, mixture)].
+        [min(0, mixture), max(1, mixture)].
         """
         layer = mixture * self._enlarge(self._share, start, stop)[..., None]
         for channel, offset in enumerate(self._offset):
             layer[..., channel] += self._enlarge(offset, start, stop)
-        return np.clip(layer, 0, np.maximum(mixture, 1), out=layer)
+        return np.clip(layer, np.minimum(mixture, 0), np.maximum(mixture, 1), out=layer)
 
     def _enlarge(self, small: Image.Image, start: int, stop: int) -> NDArray[np.float32]:
         width, height = self.size
@@ -100,8 +98,8 @@ def detail_share(
     transmission_detail = transmission - blur(transmission, kernel)
     common = box_mean((transmission_detail * mixture_detail).mean(axis=2))
     power = box_mean(np.square(mixture_detail).mean(axis=2))
-    slope = np.clip((common + DETAIL_FLOOR) / (power + DETAIL_FLOOR), 0, 1)
-    return np.clip(box_mean(slope), 0, 1)
+    slope = np.divide(common + DETAIL_FLOOR, power + DETAIL_FLOOR, dtype=np.float32)
+    return np.clip(box_mean(slope.clip(0, 1)), 0, 1)
 
 
 def round_trip_kernel(scale: float) -> NDArray[np.float32]:

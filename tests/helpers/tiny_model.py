@@ -36,7 +36,9 @@ def _model(share: float, format: str) -> onnx.ModelProto:
     nodes = [*_linear_nodes(), *_layer_nodes()]
     for layer in ("transmission", "reflection"):
         nodes += _text_nodes(layer)
-    nodes.append(helper.make_node("Concat", ["transmission_gate", "reflection_gate"], ["gates"], axis=1))
+    nodes.append(
+        helper.make_node("Concat", ["transmission_gate", "reflection_gate"], ["gates"], axis=1)
+    )
     graph = helper.make_graph(nodes, "tiny", _inputs(), _outputs(), _constants(share))
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, producer_name="pellucid"
@@ -91,7 +93,10 @@ def _text_nodes(layer: str) -> list[onnx.NodeProto]:
 def _inputs() -> list[onnx.ValueInfoProto]:
     value = helper.make_tensor_value_info
     texts = [
-        (value(f"{layer}_tokens", FLOAT, [1, f"{layer}_n", 256]), value(f"{layer}_mask", BOOL, [1, f"{layer}_n"]))
+        (
+            value(f"{layer}_tokens", FLOAT, [1, f"{layer}_n", 256]),
+            value(f"{layer}_mask", BOOL, [1, f"{layer}_n"]),
+        )
         for layer in ("transmission", "reflection")
     ]
     return [value("mixture", FLOAT, [1, 3, "height", "width"]), *texts[0], *texts[1]]
@@ -100,12 +105,17 @@ def _inputs() -> list[onnx.ValueInfoProto]:
 def _outputs() -> list[onnx.ValueInfoProto]:
     value = helper.make_tensor_value_info
     layers = [value(layer, FLOAT, [1, 3, None, None]) for layer in ("transmission", "reflection")]
-    maps = [value(f"{layer}_map", FLOAT, [1, None, None, None]) for layer in ("transmission", "reflection")]
+    maps = [
+        value(f"{layer}_map", FLOAT, [1, None, None, None])
+        for layer in ("transmission", "reflection")
+    ]
     return [*layers, value("gates", FLOAT, [1, 2]), *maps]
 
 
 def _constants(share: float) -> list[onnx.TensorProto]:
-    numbers = {text: float(text) for text in ("12.92", ".055", "1.055", "2.4", ".04045", "0", "1", ".5")}
+    numbers = {
+        text: float(text) for text in ("12.92", ".055", "1.055", "2.4", ".04045", "0", "1", ".5")
+    }
     axes = {"channel_axis": [1], "token_axis": [1], "width_axis": [2], "cell_axes": [2, 3]}
     scalars = {**numbers, "share": share, "rest": 1 - share}
     return [

@@ -1,11 +1,12 @@
-"""The command `pellucid`. Each command lives in a module of its own and is imported when it runs."""
+"""The command `pellucid`; each of its commands is a module that is imported only to run it."""
 
 from __future__ import annotations
 
 import signal
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -35,22 +36,22 @@ COMMANDS = {
 class LazyGroup(TyperGroup):
     """A group that knows its commands by name and imports one only to run it."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the names in the order of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
         """Return a stand-in that is enough to print the help."""
         if cmd_name not in COMMANDS:
             return None
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name].help)
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]):
+    def resolve_command(self, ctx: Any, args: list[str]):
         """Return the real command, imported now."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, _load(name) if name and command else command, rest
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: Any) -> object:
         """Run the command; an error a person can act on becomes one line and exit code 1."""
         try:
             return super().invoke(ctx)
@@ -96,7 +97,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
         # A file name may hold what the terminal's encoding cannot show.
-        stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # As an exception, so that files half written under a temporary name are removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     sys.exit(app(args))

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pellucid.photo.formats import is_raw
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -23,7 +25,13 @@ class Format(StrEnum):
     PNG = "png"
     TIFF = "tiff"
     WEBP = "webp"
+    AVIF = "avif"
     HEIC = "heic"
+
+    @property
+    def pillow_name(self) -> str:
+        """The name that `Photo.source_format` uses."""
+        return "HEIF" if self is Format.HEIC else self.upper()
 
 
 class Layers(StrEnum):
@@ -35,14 +43,14 @@ class Layers(StrEnum):
 
 
 SUFFIXES = {
-    Format.JPEG: (".jpg", ".jpeg"),
+    Format.JPEG: (".jpg", ".jpeg", ".jpe"),
     Format.PNG: (".png",),
     Format.TIFF: (".tif", ".tiff"),
     Format.WEBP: (".webp",),
+    Format.AVIF: (".avif",),
     Format.HEIC: (".heic", ".heif"),
 }
-FALLBACK_SUFFIX = ".tif"
-"""For formats that can be read only (camera raw): keeps 16 bits."""
+FORMATS = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
 
 
 class PlanError(ValueError):
@@ -55,6 +63,11 @@ class Job:
 
     source: str
     targets: dict[Layer, str]
+
+    @property
+    def to_stream(self) -> bool:
+        """Whether a picture goes to standard output."""
+        return STREAM in self.targets.values()
 
 
 def plan(
@@ -69,6 +82,7 @@ def plan(
     Raises:
         PlanError: the arguments contradict each other, the output folder is missing, or two
             outputs, or an output and an input, are the same file.
+
     """
     chosen = _chosen_layers(photos, output, layers)
     if STREAM in photos and len(photos) > 1:
@@ -92,23 +106,21 @@ def _to_stream(photos: Sequence[str], output: str | None) -> bool:
     return output == STREAM or (output is None and STREAM in photos)
 
 
-def _chosen_layers(
-    photos: Sequence[str], output: str | None, layers: Layers | None
-) -> tuple[Layer, ...]:
+def _chosen_layers(photos: Sequence[str], output: str | None, layers: Layers | None) -> list[Layer]:
     if layers is None:
         layers = Layers.TRANSMISSION if _to_stream(photos, output) else Layers.BOTH
     match layers:
         case Layers.TRANSMISSION:
-            return ("transmission",)
+            return ["transmission"]
         case Layers.REFLECTION:
-            return ("reflection",)
+            return ["reflection"]
         case Layers.BOTH:
-            return ("transmission", "reflection")
+            return ["transmission", "reflection"]
 
 
 def _targets(
     photo: str,
-    layers: tuple[Layer, ...],
+    layers: list[Layer],
     output: str | None,
     format: Format | None,
     *,
@@ -136,9 +148,13 @@ def _check_folder(folder: Path) -> None:
 def _suffix(source: Path, format: Format | None) -> str:
     suffix = source.suffix
     if format is None:
-        known = any(suffix.lower() in names for names in SUFFIXES.values())
-        return suffix if known else FALLBACK_SUFFIX
+        format = FORMATS.get(suffix.lower()) or _nearest_format(suffix)
     return suffix if suffix.lower() in SUFFIXES[format] else SUFFIXES[format][0]
+
+
+def _nearest_format(suffix: str) -> Format:
+    """Return the lossless format for one that can be read only; 16 bits for camera raw."""
+    return Format.TIFF if is_raw(b"", suffix) else Format.PNG
 
 
 def _check_collisions(jobs: Iterable[Job]) -> None:

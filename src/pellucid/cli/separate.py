@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Annotated
 
 import typer
 
 from pellucid.cli.console import report, say
-from pellucid.cli.plan import Format, Job, Layers, PlanError, plan
+from pellucid.cli.plan import Format, Layers, PlanError, plan
 
-app = typer.Typer()
+HELP = """Split photos taken through glass into what is behind it and what is mirrored in it.
+
+Writes NAME.transmission.EXT and NAME.reflection.EXT beside each photo NAME.EXT, of its size, \
+depth and colour profile.
+
+Exit codes: 0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing \
+was done.
+"""
+
+app = typer.Typer(add_completion=False)
 
 USAGE = 2
 SOME_FAILED = 1
 
 
-@app.command(no_args_is_help=True)
+@app.command(help=HELP, no_args_is_help=True)
 def separate(
     photos: Annotated[
         list[str], typer.Argument(metavar="PHOTO...", help="Photos; - is standard input.")
@@ -65,14 +73,7 @@ def separate(
         int | None, typer.Option(min=1, help="Processor threads. Default: all, 8 at most.")
     ] = None,
 ) -> None:
-    """Split photos taken through glass into what is behind it and what is mirrored in it.
-
-    Writes NAME.transmission.EXT and NAME.reflection.EXT beside each photo NAME.EXT, in its size,
-    depth and colour profile.
-
-    Exit codes: 0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing
-    was done.
-    """
+    """Plan, load the model once, and work photo by photo."""
     from pellucid.errors import DescriptionError
     from pellucid.text import normalise
 
@@ -91,7 +92,16 @@ def separate(
     from pellucid.cli.work import Settings, Worker
     from pellucid.separator import Separator
 
-    settings = Settings(transmission, reflection, strength, format, no_gps, overwrite)
+    settings = Settings(transmission, reflection, strength, format, not no_gps, overwrite)
     worker = Worker(Separator.load(threads=threads), settings)
-    if not _run(worker, jobs, as_json=as_json, quiet=quiet or as_json):
+    all_fine = True
+    with report(len(jobs), quiet=quiet) as tell:
+        for job in jobs:
+            tell.start(job.source)
+            outcome = worker.work(job)
+            (tell.done if outcome.ok else tell.failed)(outcome.line)
+            if as_json:
+                print(json.dumps(outcome.record), flush=True)
+            all_fine &= outcome.ok
+    if not all_fine:
         raise typer.Exit(SOME_FAILED)

@@ -95,7 +95,7 @@ def write_photo(
         name = printable(str(path))
         _check_target(path, name)
         data, notes = encode_photo(photo, _format(format or path.suffix, name), name, options)
-        _replace_file(path, data, name)
+        replace_file(path, data, name)
         return notes
     name = getattr(target, "name", None)
     name = printable(name) if isinstance(name, str) else "<stream>"
@@ -287,7 +287,7 @@ def _check_target(path: Path, name: str) -> None:
         raise PhotoError(f"{name}: not a usable name ({error}); choose another") from error
 
 
-def _replace_file(path: Path, data: bytes, name: str) -> None:
+def replace_file(path: Path, data: bytes, name: str) -> None:
     """Write under a temporary name beside the target, then rename; the old file stays till then."""
     target = Path(os.path.realpath(path))  # a link stays a link
     temporary = target.with_name(f".pellucid-{secrets.token_hex(8)}.part")
