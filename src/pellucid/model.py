@@ -1,0 +1,220 @@
+"""The shipped network as an onnxruntime session: load once, run often, no torch.
+
+The ONNX file and the manifest beside it are written by the training side; the names, shapes and
+ranges below are the contract between the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.errors import WeightsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+    from pellucid.text import Description
+
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "lite.onnx"
+FORMAT = "1"
+MAP_STRIDE = 8
+"""Pixels of the working resolution to one cell of a word map."""
+
+_INPUTS = (
+    "mixture",
+    "transmission_tokens",
+    "transmission_mask",
+    "reflection_tokens",
+    "reflection_mask",
+)
+_OUTPUTS = ("transmission", "reflection", "gates", "transmission_map", "reflection_map")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelOutput:
+    """What the network says of one picture of height H and width W.
+
+    Attributes:
+        transmission, reflection: (H, W, 3) float32 linear light.
+        gates: (2,) float32 in [0, 1], how far the description of the transmission and of the
+            reflection was followed; 0 = ignored or missing.
+        transmission_map, reflection_map: (N, H / 8, W / 8) float32 weight of each token.
+
+    """
+
+    transmission: NDArray[np.float32]
+    reflection: NDArray[np.float32]
+    gates: NDArray[np.float32]
+    transmission_map: NDArray[np.float32]
+    reflection_map: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What is known of a weights file.
+
+    Attributes:
+        path: the ONNX file.
+        sha256: hex digest of the file.
+        weights_id, architecture: names the training side gave them.
+        manifest: the JSON object beside the file, empty where there is none.
+
+    """
+
+    path: Path
+    sha256: str
+    weights_id: str
+    architecture: str
+    manifest: dict[str, Any]
+
+
+class SeparationModel:
+    """A loaded network; `run` may be called from several threads at once."""
+
+    def __init__(self, session: InferenceSession, info: WeightsInfo) -> None:
+        """Use `load` instead."""
+        self._session = session
+        self.info = info
+
+    @classmethod
+    def load(cls, weights: Path | None = None, threads: int | None = None) -> SeparationModel:
+        """Load a weights file, by default the shipped one.
+
+        Args:
+            weights: an ONNX file of this project. The manifest `NAME.json` beside it, which the
+                shipped file must have, has to name the file's SHA-256.
+            threads: processor threads of one call; by default all this process may use, 8 at most.
+
+        Raises:
+            WeightsError: the file is missing, damaged, or of another model.
+
+        """
+        path = SHIPPED_WEIGHTS if weights is None else Path(weights)
+        content = _read(path)
+        manifest = read_manifest(path)
+        digest = hashlib.sha256(content).hexdigest()
+        if manifest is None and weights is None:
+            raise WeightsError(f"{path.with_suffix('.json')} is missing: {_REINSTALL}")
+        if manifest is not None and manifest["sha256"] != digest:
+            raise WeightsError(
+                f"{path} is damaged or was replaced (its SHA-256 is not the one in "
+                f"{path.with_suffix('.json').name}): install the package or export the model again"
+            )
+        session = _open_session(content, path, threads)
+        names = _check_contract(session, path)
+        return cls(session, WeightsInfo(path, digest, *names, manifest or {}))
+
+    def run(
+        self,
+        mixture: NDArray[np.float32],
+        transmission: Description,
+        reflection: Description,
+    ) -> ModelOutput:
+        """Separate one picture.
+
+        Args:
+            mixture: (H, W, 3) float32, sRGB-encoded in [0, 1], H and W multiples of 32.
+            transmission: description of the layer behind the glass, or `NO_DESCRIPTION`.
+            reflection: description of the mirrored layer, or `NO_DESCRIPTION`.
+
+        Raises:
+            WeightsError: the network gave values that are not finite.
+
+        """
+        feed = {
+            "mixture": np.ascontiguousarray(mixture.transpose(2, 0, 1)[None]),
+            "transmission_tokens": transmission.tokens[None],
+            "transmission_mask": transmission.mask[None],
+            "reflection_tokens": reflection.tokens[None],
+            "reflection_mask": reflection.mask[None],
+        }
+        layers = self._session.run(_OUTPUTS, feed)
+        first, second, gates, *maps = (np.asarray(layer)[0] for layer in layers)
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
+            raise WeightsError(
+                f"{self.info.path} gave values that are not numbers: the weights are damaged or "
+                "their training failed"
+            )
+        return ModelOutput(first.transpose(1, 2, 0), second.transpose(1, 2, 0), gates, *maps)
+
+
+_REINSTALL = "reinstall pellucid (in a checkout of the source: export the model, see CONTRIBUTING)"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        remedy = _REINSTALL if path == SHIPPED_WEIGHTS else "check the name of the weights file"
+        raise WeightsError(f"{path} cannot be read ({error.strerror}): {remedy}") from error
+
+
+def read_manifest(weights: Path) -> dict[str, Any] | None:
+    """Return the JSON object in the manifest beside a weights file, None where there is none.
+
+    Raises:
+        WeightsError: the manifest cannot be read or does not name a SHA-256.
+
+    """
+    path = weights.with_suffix(".json")
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be read ({error}): {_REINSTALL}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), str):
+        raise WeightsError(f"{path} names no sha256: {_REINSTALL}")
+    return manifest
+
+
+def _open_session(content: bytes, path: Path, threads: int | None) -> InferenceSession:
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or min(_processors(), 8)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # Pictures differ in size: an arena would keep the largest call's memory for good.
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        # From bytes, so that what was checked is what is run and no side file is opened.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors derive from Exception only
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path} is not a model that can be run ({reason}): use an ONNX file that this project "
+            "exported"
+        ) from error
+
+
+def _processors() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _check_contract(session: InferenceSession, path: Path) -> tuple[str, str]:
+    """Return weights id and architecture of a model that obeys the contract."""
+    notes = session.get_modelmeta().custom_metadata_map
+    inputs = {node.name for node in session.get_inputs()}
+    outputs = {node.name for node in session.get_outputs()}
+    if inputs != set(_INPUTS) or not outputs.issuperset(_OUTPUTS):
+        raise WeightsError(
+            f"{path} is another program's model: use an ONNX file that this project exported"
+        )
+    if notes.get("pellucid.format") != FORMAT:
+        raise WeightsError(
+            f"{path} has format {notes.get('pellucid.format')}, this version reads {FORMAT}: "
+            "use weights and pellucid of the same release"
+        )
+    return notes.get("pellucid.weights_id", path.stem), notes.get("pellucid.architecture", "?")

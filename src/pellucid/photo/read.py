@@ -1,0 +1,227 @@
+"""Read a whole photo: bytes in, an upright Photo out, or one error that says what to do."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from pellucid.errors import PhotoError
+from pellucid.photo import formats, png
+from pellucid.photo.limits import DEFAULT_LIMITS, ReadLimits
+from pellucid.photo.metadata import JpegCoding, quiet
+from pellucid.photo.photo import Photo
+from pellucid.photo.raster import Raster, photo_from_raster, raster_around, raster_from_image
+
+# Pillow's readers are called by name: Image.open would offer the file to all of them (some start
+# other programs) and compare it with a process-wide pixel limit instead of ours.
+_OPENERS = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+_HEADS = {
+    b"\xff\xd8\xff": "JPEG",
+    png.SIGNATURE: "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+}
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+READABLE = "JPEG, PNG, TIFF, WebP, AVIF, HEIC, GIF, BMP or camera RAW"
+
+
+def read_photo(
+    source: str | Path | bytes | BinaryIO, *, limits: ReadLimits = DEFAULT_LIMITS
+) -> Photo:
+    """Read a photo from a path, from bytes or from a binary stream.
+
+    Pixels come upright, at the depth of the file (8 or 16 bits a channel), in its own RGB. Of
+    several frames or pages the first is read. Print colours (CMYK, Lab) and profiles made of
+    look-up tables are converted to sRGB. What is left out or converted is in ``Photo.notes``.
+    Raises PhotoError, with one line that names the file and the remedy, for everything else.
+    """
+    name, suffix, data = _load(source, limits)
+    kind = _kind(data, suffix, name)
+    try:
+        raster = _decode(data, kind, name, limits)
+        return photo_from_raster(raster, name, kind)
+    except PhotoError:
+        raise
+    except MemoryError as error:
+        raise PhotoError(f"{name}: there is not enough memory for it; make it smaller") from error
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(
+            f"{name}: the {kind} data is damaged or cut short ({reason}); get a fresh copy"
+        ) from error
+
+
+def _load(source: str | Path | bytes | BinaryIO, limits: ReadLimits) -> tuple[str, str, bytes]:
+    """Return a printable name, the name's suffix and the content."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        name, suffix, data = "<bytes>", "", bytes(source)
+    elif isinstance(source, str | Path):
+        name, suffix = printable(str(source)), Path(source).suffix
+        data = _load_file(source, name, limits)
+    else:
+        name = getattr(source, "name", None)
+        name = printable(name) if isinstance(name, str) else "<stream>"
+        suffix, data = Path(name).suffix, _load_stream(source, name, limits)
+    limits.check_bytes(name, len(data))
+    return name, suffix, data
+
+
+def printable(name: str) -> str:
+    """Escape line breaks and the like, so that a message stays one line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a FIFO would wait for a writer
+
+
+def _load_file(path: str | Path, name: str, limits: ReadLimits) -> bytes:
+    try:
+        with io.FileIO(path, opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise PhotoError(f"{name}: not a regular file; give the path of a photo")
+            limits.check_bytes(name, status.st_size)
+            return file.readall()
+    except IsADirectoryError as error:
+        raise PhotoError(f"{name}: is a folder; give the path of a photo in it") from error
+    except FileNotFoundError as error:
+        raise PhotoError(f"{name}: there is no such file; check the path") from error
+    except PermissionError as error:
+        raise PhotoError(f"{name}: no permission to read it; check its access rights") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PhotoError(f"{name}: cannot be opened ({reason}); check the path") from error
+
+
+def _load_stream(stream: BinaryIO, name: str, limits: ReadLimits) -> bytes:
+    try:
+        data = stream.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{name}: cannot be read ({error}); check the stream") from error
+    if not isinstance(data, bytes):
+        raise PhotoError(f"{name}: the stream gives text; open it in binary mode")
+    return data
+
+
+def _kind(data: bytes, suffix: str, name: str) -> str:
+    """Tell the format by the first bytes; names may lie, except for RAW, which looks like TIFF."""
+    if formats.is_raw(data, suffix):
+        return "RAW"
+    for head, kind in _HEADS.items():
+        if data.startswith(head):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    brands = data[8:64] if data[4:8] == b"ftyp" else b""
+    if b"avif" in brands or b"avis" in brands:
+        return "AVIF"
+    if brands[:4] in _HEIF_BRANDS:
+        return "HEIF"
+    raise PhotoError(f"{name}: not a photo that can be read; convert it to {READABLE}")
+
+
+def _decode(data: bytes, kind: str, name: str, limits: ReadLimits) -> Raster:
+    if kind == "HEIF":
+        return formats.read_heif(data, name, limits)
+    if kind == "RAW":
+        return formats.read_raw(data, name, limits)
+    if kind == "PNG":
+        for _ in png.chunks(data):  # Pillow does not check the sums of the pixels
+            pass
+    with quiet():
+        image = _OPENERS[kind](io.BytesIO(data), name)
+    limits.check_pixels(name, *image.size)
+    raster = _decode_pillow(image, data, kind, name, limits)
+    if (count := getattr(image, "n_frames", 1)) > 1:
+        raster.notes.append(f"it holds {count} pictures; the first was used")
+    return raster
+
+
+def _decode_pillow(
+    image: Image.Image, data: bytes, kind: str, name: str, limits: ReadLimits
+) -> Raster:
+    codes = _deep_codes(image, data, kind, name, limits)
+    if codes is not None:
+        return _raster_around(image, codes, data, kind)
+    image.load()
+    with quiet():
+        raster = raster_from_image(image, name)
+    if kind == "JPEG":
+        raster.jpeg = _jpeg_coding(image)
+    elif kind == "TIFF":
+        raster.codes = _repair_grey_tiff(image, raster.codes)
+    return raster
+
+
+def _deep_codes(
+    image: Image.Image, data: bytes, kind: str, name: str, limits: ReadLimits
+) -> np.ndarray | None:
+    """Decode what Pillow would reduce to 8 bits; None where it does not."""
+    if kind == "PNG" and png.is_16_bit(data):
+        return png.decode(data)
+    if kind == "AVIF" and formats.avif_bits(data) > 8:
+        return formats.read_deep_avif(data, name)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_deep_colour(image):
+        return formats.read_deep_tiff(data, name, limits)
+    return None
+
+
+def _is_deep_colour(image: TiffImagePlugin.TiffImageFile) -> bool:
+    bits = image.tag_v2.get(258, (1,))
+    return len(bits) > 1 and max(bits) > 8
+
+
+def _raster_around(image: Image.Image, codes: np.ndarray, data: bytes, kind: str) -> Raster:
+    if kind == "PNG" and "exif" not in image.info:
+        for chunk, content in png.chunks(data):  # Pillow reads chunks after the pixels with them
+            if chunk == b"eXIf":
+                image.info["exif"] = bytes(content)
+    with quiet():
+        return raster_around(image, codes)
+
+
+def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
+    tables = getattr(image, "quantization", None)
+    if not tables:
+        return None
+    return JpegCoding(
+        tables={number: list(table) for number, table in tables.items()},
+        subsampling=JpegImagePlugin.get_sampling(image),
+    )
+
+
+def _repair_grey_tiff(image: Image.Image, codes: np.ndarray) -> np.ndarray:
+    """Finish what Pillow leaves undone for deep grey: the depth of 12 bits and white as zero."""
+    if codes.dtype != np.uint16 or not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return codes
+    if image.tag_v2.get(258, (16,))[0] == 12:
+        codes = formats.stretch(codes, 12)
+    return 65535 - codes if image.tag_v2.get(262) == 0 else codes

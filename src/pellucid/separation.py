@@ -1,0 +1,175 @@
+"""The result of a separation: two layers of a photo at its own size, computed when asked for.
+
+All light is (H, W, 3) float32, linear, in sRGB primaries, white = 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from pellucid.photo import Photo
+from pellucid.resolution import bands
+from pellucid.upscaling import Layer, LayerModel, WorkingLayers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FULL_STRENGTH = 100.0
+
+
+@dataclass(frozen=True)
+class Gates:
+    """How far each description was followed: 0 = not at all, 1 = wholly, None = not given."""
+
+    transmission: float | None
+    reflection: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class WordMap:
+    """Where one word of a description acted.
+
+    Attributes:
+        word: as typed.
+        weight: (ceil(h / 8), ceil(w / 8)) float32 over the working resolution h × w, the sum over
+            the word's tokens of what the network gave each of them.
+
+    """
+
+    word: str
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WordMaps:
+    """The maps of both descriptions, in the order of their words; empty without a description."""
+
+    transmission: tuple[WordMap, ...]
+    reflection: tuple[WordMap, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """A photo split into transmission (behind the glass) and reflection (mirrored in it).
+
+    transmission + reflection + residual is the photo's own light, to float rounding.
+
+    The layers at full size are computed when first read and then kept, 12 bytes a pixel each;
+    `photo`, `image` and `blend` work in bands and keep nothing.
+
+    Attributes:
+        source: the photo as it was read.
+        working: what the network saw and gave, at the working resolution.
+        gates: how far each description was followed.
+        word_maps: where each word acted.
+        notes: what a person should know of this result, e.g. that a description was cut.
+
+    """
+
+    source: Photo
+    working: WorkingLayers
+    gates: Gates
+    word_maps: WordMaps
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def transmission(self) -> NDArray[np.float32]:
+        """Light from behind the glass, (H, W, 3) in [min(0, photo), max(1, photo)]."""
+        return self._assemble(self._layer_rows("transmission"))
+
+    @cached_property
+    def reflection(self) -> NDArray[np.float32]:
+        """Light mirrored in the glass, (H, W, 3) in [min(0, photo), max(1, photo)]."""
+        return self._assemble(self._layer_rows("reflection"))
+
+    @cached_property
+    def residual(self) -> NDArray[np.float32]:
+        """The photo's light that is in neither layer, (H, W, 3); may be negative."""
+
+        def rows(mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
+            part = slice(start, stop)
+            return mixture - self.transmission[part] - self.reflection[part]
+
+        return self._assemble(rows)
+
+    def photo(self, layer: Layer) -> Photo:
+        """Return a layer as a photo of the source's size, depth, colour profile and metadata."""
+        return self._render(self._layer_rows(layer))
+
+    def image(self, layer: Layer) -> Image.Image:
+        """Return a layer as a Pillow image, 8-bit sRGB, RGBA where the source has alpha."""
+        photo = self.photo(layer).in_srgb()
+        parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
+        codes = np.concatenate(parts, axis=2)
+        if codes.dtype == np.uint16:
+            codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return Image.fromarray(codes)
+
+    def blend(self, strength: float) -> Photo:
+        """Return the photo with more or less of its reflection.
+
+        Args:
+            strength: 100 is the transmission, 0 the untouched source, -100 the reflection; between
+                them light is interpolated linearly.
+
+        Raises:
+            ValueError: the strength is outside [-100, 100].
+
+        """
+        if not -FULL_STRENGTH <= strength <= FULL_STRENGTH:
+            raise ValueError(f"strength is {strength}: use a number from -100 to 100")
+        if strength == 0:
+            return self.source
+        layer_rows = self._layer_rows("transmission" if strength > 0 else "reflection")
+        weight = np.float32(abs(strength) / FULL_STRENGTH)
+        if weight == 1:
+            return self._render(layer_rows)
+
+        def rows(mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
+            layer = layer_rows(mixture, start, stop)
+            return np.asarray(mixture + weight * (layer - mixture), np.float32)
+
+        return self._render(rows)
+
+    def _layer_rows(self, layer: Layer) -> LayerRows:
+        width, height = self.source.size
+        if self.working.size == (width, height):
+            whole: NDArray[np.float32] = getattr(self.working, layer)
+            return lambda _mixture, start, stop: whole[start:stop]
+        return LayerModel(self.working, layer, (width, height)).rows
+
+    def _assemble(self, rows: LayerRows) -> NDArray[np.float32]:
+        width, height = self.source.size
+        light = np.empty((height, width, 3), np.float32)
+        for start, stop in bands(height, width):
+            light[start:stop] = rows(light_rows(self.source, start, stop), start, stop)
+        return light
+
+    def _render(self, rows: LayerRows) -> Photo:
+        width, height = self.source.size
+        pixels = np.empty_like(self.source.pixels)
+        for start, stop in bands(height, width):
+            part = _part(self.source, start, stop)
+            pixels[start:stop] = part.with_light(rows(part.light(), start, stop)).pixels
+        return dataclasses.replace(self.source, pixels=pixels)
+
+
+LayerRows = Callable[["NDArray[np.float32]", int, int], "NDArray[np.float32]"]
+"""Gives rows start..stop of a layer from the same rows of the photo's light."""
+
+
+def light_rows(photo: Photo, start: int, stop: int) -> NDArray[np.float32]:
+    """Return rows start..stop of a photo's light without making the light of the whole."""
+    return _part(photo, start, stop).light()
+
+
+def _part(photo: Photo, start: int, stop: int) -> Photo:
+    alpha = None if photo.alpha is None else photo.alpha[start:stop]
+    return dataclasses.replace(photo, pixels=photo.pixels[start:stop], alpha=alpha)
