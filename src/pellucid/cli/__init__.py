@@ -29,6 +29,16 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
+    "evaluate": Command(
+        "pellucid.cli.evaluate:app", "Score the model and yardsticks on pairs with ground truth."
+    ),
+    "synthesise": Command(
+        "pellucid.cli.synthesise:app", "Write the mixtures the model is trained on.", "train"
+    ),
+    "train": Command("pellucid.cli.train:app", "Train a separator, or resume.", "train"),
+    "export": Command(
+        "pellucid.cli.export:app", "Turn trained weights into shipped files.", "train"
+    ),
     "info": Command("pellucid.cli.info:app", "Show the shipped model, its licences and files."),
 }
 
