@@ -16,6 +16,7 @@ from pellucid.photo.metadata import (
     Metadata,
     clean_dpi,
     orientation_of,
+    quiet,
     upright_exif,
     upright_xmp,
 )
@@ -140,10 +141,12 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image | None:
 
 def raster_around(image: Image.Image, codes: Codes) -> Raster:
     """Put ``codes`` together with the metadata Pillow found in the image's file."""
+    with quiet():
+        exif = image.getexif()
     return Raster(
         codes=codes,
         icc=image.info.get("icc_profile") or None,
-        exif=image.getexif(),
+        exif=exif,
         xmp=_xmp_bytes(image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")),
         dpi=clean_dpi(image.info.get("dpi")),
     )
