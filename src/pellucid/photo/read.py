@@ -161,8 +161,7 @@ def _decode(data: bytes, kind: str, name: str, limits: ReadLimits) -> Raster:
     if kind == "PNG":
         for _ in png.chunks(data):  # Pillow does not check the sums of the pixels
             pass
-    with quiet():
-        image = _OPENERS[kind](io.BytesIO(data), name)
+    image = _open(data, kind, name)
     limits.check_pixels(name, *image.size)
     raster = _decode_pillow(image, data, kind, name, limits)
     with quiet():
@@ -170,6 +169,18 @@ def _decode(data: bytes, kind: str, name: str, limits: ReadLimits) -> Raster:
     if count > 1:
         raster.notes.append(f"it holds {count} pictures; the first was used")
     return raster
+
+
+def _open(data: bytes, kind: str, name: str) -> Image.Image:
+    try:
+        with quiet():
+            return _OPENERS[kind](io.BytesIO(data), name)
+    except SyntaxError as error:
+        if "unknown pixel mode" not in str(error):
+            raise
+        raise PhotoError(
+            f"{name}: this kind of {kind} is not supported; save it as RGB with 8 or 16 bits"
+        ) from error
 
 
 def _decode_pillow(
