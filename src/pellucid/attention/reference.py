@@ -26,7 +26,7 @@ def reference_attention(
 ) -> tuple[
     Float[Tensor, "batch heads queries value_dim"], Float[Tensor, "batch heads queries keys"]
 ]:
-    """The output of `value_gated_attention`, and the attention map α that it used.
+    """Compute the output of `value_gated_attention`, and the attention map α that it used.
 
     Arguments as there; groups of query heads share a key head whenever there are fewer key heads;
     there is no dropout. α is the softmax alone, without the gate: the weight that the values get
@@ -52,9 +52,9 @@ def masked_scores(
     is_causal: bool = False,
     scale: float | None = None,
 ) -> Float[Tensor, "batch heads queries keys"]:
-    """scale · QKᵀ, −∞ where a query may not see a key."""
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = scale * (query @ key.transpose(-2, -1))
+    """Scale · QKᵀ, −∞ where a query may not see a key."""
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = factor * (query @ key.transpose(-2, -1))
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         scores = scores.masked_fill(~attn_mask, -torch.inf)
     elif attn_mask is not None:
