@@ -1,4 +1,4 @@
-"""The same attention on FlexAttention, for masks and score changes that it compiles into one kernel.
+"""The same attention on FlexAttention, which compiles any mask or score change into one kernel.
 
 FlexAttention is fused only under `torch.compile`; called as it is, torch computes the whole map.
 torch has no backward pass for it on the CPU.
@@ -20,9 +20,9 @@ ScoreMod = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def flex_value_gated_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     gate: Tensor,
     *,
     placement: Placement = "key",
@@ -47,9 +47,9 @@ def flex_value_gated_attention(
 
 
 def flex_sink_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     logit: Float[Tensor, "heads"],
     *,
     score_mod: ScoreMod | None = None,

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from pellucid.attention.gate import Placement
 from pellucid.errors import ConfigError
 
-Mask = Bool[Tensor, "*batch queries keys"] | Float[Tensor, "*batch queries keys"]
+Mask = Bool[Tensor, "*#batch #queries #keys"] | Float[Tensor, "*#batch #queries #keys"]
 
 
 def value_gated_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     gate: Tensor,
     *,
     placement: Placement = "key",
@@ -74,9 +74,9 @@ def value_gated_attention(
 
 
 def softmax_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     *,
     attn_mask: Mask | None = None,
     is_causal: bool = False,

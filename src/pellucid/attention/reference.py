@@ -5,6 +5,9 @@ Every fast path of this library is held against these lines.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,11 +15,17 @@ from torch import Tensor
 from pellucid.attention.functional import Mask, causal_mask
 from pellucid.attention.gate import Placement
 
+# How far a fast path's forward pass may be from these lines in float64, for inputs of unit
+# variance: |difference| ≤ TOLERANCES[dtype] · (1 + |expected|).
+TOLERANCES: Mapping[torch.dtype, float] = MappingProxyType(
+    {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
+)
+
 
 def reference_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     gate: Tensor | None = None,
     *,
     placement: Placement = "key",
@@ -45,7 +54,7 @@ def reference_attention(
 
 
 def masked_scores(
-    query: Float[Tensor, "batch heads queries dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
     key: Float[Tensor, "batch heads keys dim"],
     *,
     attn_mask: Mask | None = None,

@@ -29,9 +29,9 @@ class AttentionFunction(nn.Module, ABC):
     @abstractmethod
     def forward(
         self,
-        query: Float[Tensor, "batch heads queries dim"],
-        key: Float[Tensor, "batch kv_heads keys dim"],
-        value: Float[Tensor, "batch kv_heads keys value_dim"],
+        query: Float[Tensor, "#batch #heads queries dim"],
+        key: Float[Tensor, "#batch #kv_heads keys dim"],
+        value: Float[Tensor, "#batch #kv_heads keys value_dim"],
         *,
         attn_mask: Mask | None = None,
         is_causal: bool = False,
@@ -52,9 +52,9 @@ class SoftmaxAttention(AttentionFunction):
 
     def forward(
         self,
-        query: Float[Tensor, "batch heads queries dim"],
-        key: Float[Tensor, "batch kv_heads keys dim"],
-        value: Float[Tensor, "batch kv_heads keys value_dim"],
+        query: Float[Tensor, "#batch #heads queries dim"],
+        key: Float[Tensor, "#batch #kv_heads keys dim"],
+        value: Float[Tensor, "#batch #kv_heads keys value_dim"],
         *,
         attn_mask: Mask | None = None,
         is_causal: bool = False,
@@ -75,8 +75,8 @@ class SoftmaxAttention(AttentionFunction):
 
 
 def prepend_keys(
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     extra_key: Float[Tensor, "*batch kv_heads extra dim"],
     extra_value: Float[Tensor, "*batch kv_heads extra value_dim"],
 ) -> tuple[Tensor, Tensor]:

@@ -29,9 +29,9 @@ class MapAttention(AttentionFunction):
 
     def forward(
         self,
-        query: Float[Tensor, "batch heads queries dim"],
-        key: Float[Tensor, "batch kv_heads keys dim"],
-        value: Float[Tensor, "batch kv_heads keys value_dim"],
+        query: Float[Tensor, "#batch #heads queries dim"],
+        key: Float[Tensor, "#batch #kv_heads keys dim"],
+        value: Float[Tensor, "#batch #kv_heads keys value_dim"],
         *,
         attn_mask: Mask | None = None,
         is_causal: bool = False,
