@@ -120,7 +120,7 @@ def export_onnx(network: SeparationNetwork, path: Path, properties: dict[str, st
     words = {1: dynamic["words"]}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
-        ExportedSeparation(network.eval()),
+        ExportedSeparation(network).eval(),
         example,
         input_names=list(INPUTS),
         output_names=list(OUTPUTS),

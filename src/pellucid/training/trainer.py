@@ -188,11 +188,9 @@ class Trainer:
         average = SeparationNetwork(self.config.network)
         average.load_state_dict(network.state_dict())
         average.requires_grad_(False)
-        layout = torch.channels_last
-        return (
-            network.to(self.device, memory_format=layout),
-            average.to(self.device, memory_format=layout),
-        )
+        for module in (network, average):
+            module.to(self.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return network, average
 
     def _trained(self) -> dict[Tensor, str]:
         named = dict(self.network.named_parameters(prefix="network"))
