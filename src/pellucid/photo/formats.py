@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import struct
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ _RAW_SUFFIXES = (
     *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf"),
     *(".srw", ".x3f"),
 )
+_NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
 
 
@@ -34,13 +36,27 @@ def extra(module: str, name: str, purpose: str) -> Any:
 
 
 def is_raw(data: bytes, suffix: str) -> bool:
-    """Whether this is a camera's RAW file, by its name's suffix or by its first bytes."""
+    """Whether this is a camera's RAW file, by its name's suffix or by its content."""
     return (
         suffix.lower() in _RAW_SUFFIXES
         or data.startswith(_RAW_HEADS)
-        or (data[8:10] == b"CR" and data[:2] in (b"II", b"MM"))
         or data[4:12] == b"ftypcrx "
+        or _is_raw_tiff(data)
     )
+
+
+def _is_raw_tiff(data: bytes) -> bool:
+    """Whether a TIFF is DNG or CR2, or opens with a mere preview of what its sub-IFDs hold."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None or len(data) < 16:
+        return False
+    (at,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack(order + "H", data[at : at + 2].ljust(2, b"\0"))
+    entries = data[at + 2 : at + 2 + 12 * count]
+    entries = entries[: len(entries) // 12 * 12]
+    tags = {tag: value for tag, _, _, value in struct.iter_unpack(order + "HHII", entries)}
+    preview = tags.get(_NEW_SUBFILE_TYPE) == 1 and _SUB_IFDS in tags
+    return data[8:10] == b"CR" or _DNG_VERSION in tags or preview
 
 
 def stretch(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint16]:

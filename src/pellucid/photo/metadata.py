@@ -29,8 +29,9 @@ class JpegCoding:
 class Metadata:
     """What a photo carries besides its pixels and its colour profile.
 
-    ``exif`` is a TIFF structure behind the word Exif, its orientation 1; ``xmp`` is a packet in UTF-8; ``dpi`` the resolution across and down; ``jpeg`` the coding of the source.
-    IPTC-IIM and Photoshop blocks are not carried (XMP holds the same fields).
+    ``exif`` is a TIFF structure behind the word Exif, with orientation 1; ``xmp`` a packet of
+    UTF-8; ``dpi`` the resolution across and down; ``jpeg`` the coding of the source. IPTC-IIM and
+    Photoshop blocks are not carried (XMP usually repeats them).
     """
 
     exif: bytes | None = None
@@ -82,11 +83,14 @@ def upright_exif(exif: Image.Exif, size: tuple[int, int]) -> bytes | None:
         if not exif:
             return None
         exif[_ORIENTATION] = 1
-        photo = exif.get_ifd(_EXIF_IFD)
+        photo = exif.get_ifd(_EXIF_IFD) if _EXIF_IFD in exif else {}
         if ExifTags.Base.ExifImageWidth in photo:
             photo[ExifTags.Base.ExifImageWidth] = size[0]
         if ExifTags.Base.ExifImageHeight in photo:
             photo[ExifTags.Base.ExifImageHeight] = size[1]
+        if ExifTags.IFD.GPSInfo in exif:
+            exif.get_ifd(ExifTags.IFD.GPSInfo)
+        exif.bigtiff = False  # all is read: EXIF outside a BigTIFF has the classic layout
         return exif.tobytes()
 
 
@@ -99,15 +103,14 @@ def _describes_storage(tag: int) -> bool:
         or 321 <= tag <= 345  # tiles, sub-IFDs, inks, sample format
         or 512 <= tag <= 532  # JPEG tables, YCbCr coding
         or tag in {700, 33723, 34377, 34675, 37724}  # XMP, IPTC, Photoshop, ICC
+        or tag in {33421, 33422}  # pattern of the sensor's colours
         or 50706 <= tag <= 52600  # DNG
     )
 
 
 def upright_xmp(xmp: bytes | None) -> bytes | None:
     """Set ``tiff:Orientation`` to 1; a packet that cannot be edited with certainty is dropped."""
-    if not xmp or b"Orientation" not in xmp:
-        return xmp or None
-    if not _is_utf8(xmp):
+    if not xmp or not _is_utf8(xmp):
         return None
     name = _prefix(xmp, b"http://ns.adobe.com/tiff/1.0/", b"tiff") + b":Orientation"
     xmp = re.sub(rb"(" + name + rb"\s*=\s*[\"'])[^\"']*", rb"\g<1>1", xmp)
@@ -120,7 +123,8 @@ def _exif_without_gps(data: bytes | None) -> bytes | None:
     exif = load_exif(data)
     with quiet():
         exif.pop(ExifTags.IFD.GPSInfo, None)
-        exif.get_ifd(_EXIF_IFD).pop(ExifTags.IFD.MakerNote, None)
+        if _EXIF_IFD in exif:
+            exif.get_ifd(_EXIF_IFD).pop(ExifTags.IFD.MakerNote, None)
         return exif.tobytes()
 
 

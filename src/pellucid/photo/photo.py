@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from pellucid.errors import PhotoError
 from pellucid.photo.metadata import Metadata
-from pellucid.photo.profile import SRGB, ColourProfile, row_bands
+from pellucid.photo.profile import SRGB, ColourProfile, Light, row_bands
+
+Codes = NDArray[np.unsignedinteger]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +24,8 @@ class Photo:
     ``notes`` tell what reading had to leave out or convert.
     """
 
-    pixels: NDArray[np.unsignedinteger]
-    alpha: NDArray[np.unsignedinteger] | None = None
+    pixels: Codes
+    alpha: Codes | None = None
     profile: ColourProfile = SRGB
     metadata: Metadata = field(default_factory=Metadata)
     source: str = "<array>"
@@ -42,7 +44,7 @@ class Photo:
         """Bits a channel: 8 or 16."""
         return self.pixels.dtype.itemsize * 8
 
-    def light(self) -> NDArray[np.float32]:
+    def light(self) -> Light:
         """Return linear light in sRGB primaries, (H, W, 3), white = 1.
 
         Colours outside sRGB (of a wider profile) have values below 0 or above 1.
@@ -65,18 +67,24 @@ class Photo:
                 f"{self.pixels.shape}; resize it to the photo first"
             )
         pixels = np.empty_like(self.pixels)
-        before = np.empty(0, np.float32)
         for rows in self._bands():
             band = np.ascontiguousarray(light[rows], dtype=np.float32)
             if np.isnan(band).any():
                 raise PhotoError(f"{self.source}: the light holds values that are not numbers")
-            self.profile.encode(band, pixels[rows])
-            before = np.resize(before, band.shape) if before.shape != band.shape else before
-            self.profile.decode(self.pixels[rows], before)
-            same = before == band
-            kept = same[..., 0] & same[..., 1] & same[..., 2]
-            np.copyto(pixels[rows], self.pixels[rows], where=kept[..., None])
+            self._encode_band(band, self.pixels[rows], pixels[rows])
         return replace(self, pixels=pixels)
+
+    def _encode_band(self, light: Light, old: Codes, new: Codes) -> None:
+        before = np.empty_like(light)
+        self.profile.decode(old, before)
+        same = before == light
+        kept = same[..., 0] & same[..., 1] & same[..., 2]
+        if kept.all():
+            new[:] = old
+            return
+        self.profile.encode(light, new)
+        if kept.any():
+            new[kept] = old[kept]
 
     def in_srgb(self) -> Photo:
         """Return the same picture with codes of plain sRGB."""

@@ -28,8 +28,8 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-_BAND = 512
-_COMPRESSION = 4
+_BAND = 256
+_COMPRESSION = 2
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -114,29 +114,24 @@ def _unfilter(lines: Bytes, pixel: int) -> Bytes:
 
 def _unfilter_band(rows: Bytes, filters: Bytes, above: Bytes) -> Bytes:
     count, columns, pixel = rows.shape
-    # One row above and one column to the left, so that every pixel has its three neighbours.
-    padded = np.zeros((count + 1, columns + 1, pixel), np.int16)
-    padded[0, 1:] = above
-    padded[1:, 1:] = rows
-    flat = padded.reshape(-1, pixel)
-    line = columns + 1
-    # The four filters as one choice per row; "none" predicts zero.
-    kinds = filters.astype(np.intp)[:, None]
-    for diagonal in range(count + columns - 1):
-        first = max(0, diagonal - columns + 1)
-        last = min(count, diagonal + 1)
-        at = (first + 1) * line + diagonal - first + 1
-        span = (last - first - 1) * (line - 1) + 1
-        left = flat[at - 1 : at - 1 + span : line - 1]
-        up = flat[at - line : at - line + span : line - 1]
-        corner = flat[at - line - 1 : at - line - 1 + span : line - 1]
-        here = flat[at : at + span : line - 1]
-        here += _predict(kinds[first:last], left, up, corner)
-        here &= 255
-    return padded[1:, 1:].astype(np.uint8)
+    # Row r moves right by r, so that a diagonal of the picture is one line of `skewed`, and
+    # column 0 is the row above. Two empty lines in front serve as the left edge.
+    skewed = np.zeros((columns + count + 2, count + 1, pixel), np.int16)
+    skewed[1 : columns + 1, 0] = above
+    for row in range(count):
+        skewed[row + 2 : row + 2 + columns, row + 1] = rows[row]
+    kinds = filters[:, None]
+    for line in range(2, columns + count + 1):
+        left, up, corner = skewed[line - 1, 1:], skewed[line - 1, :-1], skewed[line - 2, :-1]
+        skewed[line, 1:] += _predict(kinds, left, up, corner)
+        skewed[line, 1:] &= 255
+    out = np.empty(rows.shape, np.uint8)
+    for row in range(count):
+        out[row] = skewed[row + 2 : row + 2 + columns, row + 1]
+    return out
 
 
-def _predict(kinds: NDArray[np.intp], left: NDArray, up: NDArray, corner: NDArray) -> NDArray:
+def _predict(kinds: Bytes, left: NDArray, up: NDArray, corner: NDArray) -> NDArray:
     guess = _paeth(left, up, corner)
     if (kinds != 4).any():
         guess = np.where(kinds == 3, (left + up) >> 1, guess)

@@ -44,7 +44,8 @@ class ParametricCurve:
 
     def __call__(self, x: Floats, /) -> Floats:
         """Return the linear light of the encoded values ``x``."""
-        power = np.maximum(self.a * x + self.b, 0.0) ** self.g + self.e
+        with np.errstate(all="ignore"):  # absurd parameters give infinity, clipped below
+            power = np.maximum(self.a * x + self.b, 0.0) ** self.g + self.e
         return np.clip(np.where(x >= self.d, power, self.c * x + self.f), 0.0, 1.0)
 
 
@@ -63,9 +64,9 @@ class CurveTables:
     """One curve at one depth: ``levels[code]`` is its light, :meth:`encode` the way back."""
 
     def __init__(self, curve: Curve, maximum: int) -> None:
-        codes = np.arange(maximum + 1)
-        self.levels = curve(codes / maximum).astype(np.float32)
-        midpoints = curve((codes[:-1] + 0.5) / maximum).astype(np.float32)
+        halves = curve(np.arange(2 * maximum + 1) / (2 * maximum)).astype(np.float32)
+        halves = np.maximum.accumulate(halves)  # rounded parameters may dip where pieces meet
+        self.levels, midpoints = halves[::2], halves[1::2]
         self._midpoints = np.append(midpoints, np.float32(np.inf))
         # The square root spreads the codes about evenly for every usual curve, so a bucket of it
         # holds at most one midpoint: the bucket gives a first code and one comparison settles it.
@@ -126,7 +127,8 @@ class ColourProfile:
             planes = [np.ascontiguousarray(light[..., channel]) for channel in range(3)]
             _write_planes(planes, np.linalg.inv(self.to_srgb).astype(np.float64), own)
         for channel, curve in enumerate(self.curves):
-            codes[..., channel] = curve_tables(curve, maximum).encode(own[..., channel])
+            plane = np.ascontiguousarray(own[..., channel])
+            codes[..., channel] = curve_tables(curve, maximum).encode(plane)
 
 
 def _write_planes(planes: list[Light], matrix: Floats | None, out: Light) -> None:

@@ -98,18 +98,20 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a FIFO would wait for a writer
+
+
 def _load_file(path: str | Path, name: str, limits: ReadLimits) -> bytes:
     try:
-        # Non-blocking, or opening a FIFO would wait for a writer.
-        handle = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
-        with os.fdopen(handle, "rb") as file:
+        with io.FileIO(path, opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise PhotoError(f"{name}: not a regular file; give the path of a photo")
             limits.check_bytes(name, status.st_size)
-            return file.read(limits.max_bytes + 1)
+            return file.readall()
+    except IsADirectoryError as error:
+        raise PhotoError(f"{name}: is a folder; give the path of a photo in it") from error
     except FileNotFoundError as error:
         raise PhotoError(f"{name}: there is no such file; check the path") from error
     except PermissionError as error:

@@ -206,7 +206,7 @@ def _jpeg(job: _Job) -> bytes:
         how = {"qtables": [source.tables[n] for n in sorted(source.tables)], "subsampling": kept}
     if job.metadata.dpi:
         how["dpi"] = tuple(round(value) for value in job.metadata.dpi)
-    return _save(image, "JPEG", optimize=True, **how, **job.blocks(_MAX_JPEG_SEGMENT))
+    return _save(image, "JPEG", **how, **job.blocks(_MAX_JPEG_SEGMENT))
 
 
 def _is_fine(source: JpegCoding, mode: str) -> bool:
@@ -279,6 +279,8 @@ def _check_target(path: Path, name: str) -> None:
             raise PhotoError(f"{name}: is a folder; give the name of a file in it")
         if path.exists() and not path.is_file():
             raise PhotoError(f"{name}: not a regular file; write to another name or a stream")
+        if Path(os.path.realpath(path)).is_symlink():
+            raise PhotoError(f"{name}: is a link to itself; write to another name")
         if not path.parent.is_dir():
             raise PhotoError(f"{name}: its folder does not exist; create it first")
     except (OSError, ValueError) as error:

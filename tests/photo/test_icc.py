@@ -1,0 +1,137 @@
+import contextlib
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from pellucid.photo.icc import BrokenProfileError, LookupProfileError, colour_space, parse_icc
+from pellucid.photo.profile import SRGB
+
+from . import samples
+
+X = np.linspace(0, 1, 257)
+
+
+def light_of(profile, rows):
+    codes = np.asarray(rows, np.uint8)[None]
+    light = np.empty(codes.shape, np.float32)
+    profile.decode(codes, light)
+    return light[0]
+
+
+@pytest.mark.parametrize(
+    "curve, expected",
+    [
+        (b"curv\0\0\0\0\0\0\0\0", X),
+        (samples.gamma_curve(2.2), X ** (563 / 256)),
+        (samples.table_curve([0, 0.1, 1]), np.interp(X, [0, 0.5, 1], [0, 0.1, 1])),
+        (samples.parametric_curve(0, 2.0), X**2),
+        (samples.parametric_curve(1, 2.0, 1.25, -0.25), np.maximum(1.25 * X - 0.25, 0) ** 2),
+        (
+            samples.parametric_curve(2, 2.0, 1.25, -0.25, 0.1),
+            np.clip(np.maximum(1.25 * X - 0.25, 0) ** 2 + 0.1, 0, 1),
+        ),
+        (
+            samples.parametric_curve(3, 2.0, 1.0, 0.0, 0.25, 0.25),
+            np.where(X >= 0.25, X**2, X * 0.25),
+        ),
+        (
+            samples.parametric_curve(4, 2.0, 0.9, 0.0, 0.15, 0.25, 0.01, 0.0),
+            np.where(X >= 0.25, (0.9 * X) ** 2 + 0.01, X * 0.15),
+        ),
+    ],
+)
+def test_curves(curve, expected):
+    profile = parse_icc(samples.rgb_icc(curve=curve))
+    np.testing.assert_allclose(profile.curves[0](X), expected, atol=3e-5)
+
+
+@pytest.mark.parametrize("primaries", ["P3_PRIMARIES", "ADOBE_PRIMARIES", "SRGB_PRIMARIES"])
+@pytest.mark.parametrize("curve", [samples.SRGB_CURVE, samples.gamma_curve(2.2)])
+def test_agrees_with_a_colour_engine(primaries, curve):
+    icc = samples.rgb_icc(getattr(samples, primaries), curve)
+    rng = np.random.default_rng(1)
+    rows = rng.integers(60, 190, (1, 500, 3), dtype=np.uint8)  # inside sRGB, or it would clip
+    engine = ImageCms.profileToProfile(
+        Image.fromarray(rows),
+        ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )
+    ours = np.empty_like(rows)
+    SRGB.encode(light_of(parse_icc(icc), rows[0])[None], ours)
+    inside = (np.asarray(engine) > 0) & (np.asarray(engine) < 255)
+    assert inside.mean() > 0.9
+    assert np.abs(ours.astype(int) - np.asarray(engine))[inside].max() <= 1
+
+
+def test_white_is_white_and_grey_is_grey():
+    light = light_of(parse_icc(samples.rgb_icc(samples.P3_PRIMARIES)), [[255] * 3, [99] * 3])
+    np.testing.assert_allclose(light[0], 1.0, atol=1e-6)
+    np.testing.assert_allclose(light[1], light[1, 0], atol=1e-6)
+
+
+def test_wide_primaries_leave_the_unit_range():
+    light = light_of(parse_icc(samples.rgb_icc(samples.P3_PRIMARIES)), [[255, 0, 0], [0, 255, 0]])
+    np.testing.assert_allclose(light[0], [1.2249, -0.0420, -0.0197], atol=2e-3)
+    assert light[1, 0] < -0.2
+
+
+def test_srgb_itself_needs_no_matrix():
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert parse_icc(icc).to_srgb is None
+    assert parse_icc(samples.rgb_icc(samples.P3_PRIMARIES)).to_srgb is not None
+
+
+def test_grey_profile():
+    profile = parse_icc(samples.grey_icc(samples.gamma_curve(2.0)))
+    assert profile.grey
+    np.testing.assert_allclose(profile.curves[1](X), X**2, atol=1e-6)
+
+
+def test_lookup_profiles_are_told_apart():
+    for icc in (
+        samples.icc({b"A2B0": b"mAB " + bytes(60)}),
+        samples.icc({b"A2B0": bytes(64)}, b"CMYK", b"Lab "),
+    ):
+        with pytest.raises(LookupProfileError):
+            parse_icc(icc)
+    assert colour_space(icc) == "CMYK"
+
+
+GOOD = samples.rgb_icc()
+FALLING = samples.table_curve([1, 0.5, 0])
+
+
+@pytest.mark.parametrize(
+    "icc",
+    [
+        b"",
+        b"not a profile" * 30,
+        GOOD[:140],
+        GOOD[:-60],
+        GOOD[:128] + struct.pack(">I", 2**31) + GOOD[132:],
+        samples.rgb_icc(curve=FALLING),
+        samples.rgb_icc(curve=samples.gamma_curve(0)),
+        samples.rgb_icc(curve=b"curv\0\0\0\0" + struct.pack(">I", 2**31)),
+        samples.rgb_icc(curve=samples.parametric_curve(9, 1.0)),
+        samples.rgb_icc(((0, 0, 0),) * 3),
+        samples.rgb_icc((samples.SRGB_PRIMARIES[0],) * 3),
+        GOOD + bytes(9_000_000),
+    ],
+)
+def test_broken_profiles(icc):
+    with pytest.raises(BrokenProfileError):
+        parse_icc(icc)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
+def test_a_changed_byte_never_crashes(at, value):
+    icc = GOOD[:at] + bytes([value]) + GOOD[at + 1 :]
+    with contextlib.suppress(BrokenProfileError, LookupProfileError):
+        parse_icc(icc)
