@@ -1,0 +1,1 @@
+"""How good a separation is, under one fixed protocol."""

@@ -1,0 +1,1 @@
+"""The paper's network: encoder, hypercolumn, AGAM, language gate, AGIM, recovery (needs torch)."""

@@ -1,0 +1,1 @@
+"""Mixtures from photos: blur, ghosting, Fresnel, panes, exposure, sensor (needs torch)."""

@@ -1,0 +1,1 @@
+"""Training the separator: data, losses, loop, checkpoints (needs torch)."""

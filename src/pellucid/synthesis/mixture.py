@@ -1,0 +1,201 @@
+"""Mixtures from pairs of photos, in linear light.
+
+    T = transmittance · A          what is behind the glass, dimmed by it
+    R = reflectance · optics(B)    what the glass mirrors: blurred, ghosted, tinted, partly
+    M = jpeg(noise(clip(exposure · (T + R))))
+
+A recipe is a family of such mixtures; every batch draws from several. The kinds and their ranges
+follow what is known of real pairs (docs/lab-notes.md): glass dims little, most reflections are
+soft veils over wide areas, some are sharp and strong, many cover only a part of the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from pellucid.network.light import to_encoded, to_light
+from pellucid.synthesis import optics
+from pellucid.synthesis.jpeg import jpeg
+from pellucid.synthesis.optics import Light, PerPhoto, log_uniform, per_photo, uniform
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One family of mixtures. Ranges are (low, high); probabilities are in [0, 1]."""
+
+    name: str
+    share: float
+    """Share of the mixtures that are made this way."""
+    strength: Range
+    """Light of the reflection relative to its own photo (log-uniform)."""
+    transmittance: Range = (0.8, 1.0)
+    blur: Range = (0.2, 5.0)
+    """Gaussian sigma in pixels of the training crop (log-uniform)."""
+    highlight_gain: Range = (1.0, 4.0)
+    """How much brighter than white the reflected lamps and skies were (log-uniform)."""
+    ghosting: float = 0.25
+    partial: float = 0.3
+    """Probability that the reflection covers only a part of the photo."""
+    fresnel: float = 0.4
+    dark: float = 0.25
+    """Probability that it is much darker behind the glass than in front of it."""
+    tint: float = 0.15
+    """Greatest relative shift of the reflection's white balance."""
+
+
+SOFT = Recipe("soft", 0.34, strength=(0.1, 0.9), blur=(0.6, 5.0))
+VEIL = Recipe(
+    "veil", 0.22, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+)
+SHARP = Recipe("sharp", 0.22, strength=(0.1, 0.9), blur=(0.2, 0.8), highlight_gain=(1.0, 2.0))
+SYMMETRIC = Recipe(
+    "symmetric",
+    0.13,
+    strength=(0.45, 0.55),
+    transmittance=(0.45, 0.55),
+    blur=(0.1, 0.2),
+    highlight_gain=(1.0, 1.0),
+    ghosting=0.0,
+    partial=0.0,
+    fresnel=0.0,
+    dark=0.0,
+    tint=0.0,
+)
+CLEAN = Recipe("clean", 0.09, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+
+
+@dataclass(frozen=True)
+class SynthesisConfig:
+    """Which mixtures are made, and what the sensor does to them."""
+
+    recipes: tuple[Recipe, ...] = field(default=(SOFT, VEIL, SHARP, SYMMETRIC, CLEAN))
+    auto_exposure: float = 0.75
+    """Probability that the camera exposed for the mixture instead of clipping it."""
+    noise: float = 0.5
+    jpeg: float = 0.4
+    """Probabilities of sensor noise and of JPEG."""
+
+
+class Mixtures(NamedTuple):
+    """A batch of training triplets."""
+
+    mixture: Float[Tensor, "B 3 H W"]
+    """sRGB-encoded, in [0, 1], as a camera would save it."""
+    transmission: Light
+    """Linear light in [0, 1], clean: before noise and JPEG."""
+    reflection: Light
+    recipe: Int[Tensor, " B"]
+    """Index into the configuration's recipes."""
+
+
+def draw_recipes(config: SynthesisConfig, count: int, generator: Generator) -> Int[Tensor, " B"]:
+    """Draw a recipe for each of `count` mixtures by the recipes' shares."""
+    shares = torch.tensor([recipe.share for recipe in config.recipes])
+    return torch.multinomial(shares, count, replacement=True, generator=generator)
+
+
+def synthesise(
+    behind: Float[Tensor, "B 3 H W"],
+    mirrored: Float[Tensor, "B 3 H W"],
+    recipe: Int[Tensor, " B"],
+    config: SynthesisConfig,
+    generator: Generator,
+) -> Mixtures:
+    """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
+    drawn = _Draw(config, recipe, generator)
+    transmission = to_light(behind) * per_photo(drawn.transmittance())
+    reflection = _reflect(to_light(mirrored), drawn, generator)
+    transmission, reflection = _expose(transmission, reflection, config, generator)
+    captured = _capture(transmission + reflection, config, generator)
+    return Mixtures(captured, transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0), recipe)
+
+
+class _Draw:
+    """Draws one number a photo from its own recipe's ranges."""
+
+    def __init__(
+        self, config: SynthesisConfig, recipe: Int[Tensor, " B"], generator: Generator
+    ) -> None:
+        self.recipes = [config.recipes[index] for index in recipe.tolist()]
+        self.generator = generator
+
+    def between(self, name: str) -> PerPhoto:
+        """Draw log-uniformly from the range called `name`."""
+        bounds = torch.tensor([getattr(recipe, name) for recipe in self.recipes])
+        share = torch.rand(len(bounds), generator=self.generator)
+        return bounds[:, 0] * (bounds[:, 1] / bounds[:, 0]) ** share
+
+    def happens(self, name: str) -> Float[Tensor, " B"]:
+        """Draw 1.0 with the probability called `name`, else 0.0."""
+        odds = torch.tensor([getattr(recipe, name) for recipe in self.recipes])
+        return (torch.rand(len(odds), generator=self.generator) < odds).float()
+
+    def transmittance(self) -> PerPhoto:
+        """Draw how much of the light behind the glass arrives."""
+        dark = self.happens("dark")
+        darkness = log_uniform(len(dark), 0.2, 0.8, self.generator)
+        return self.between("transmittance") * torch.where(dark > 0, darkness, 1.0)
+
+
+def _reflect(mirrored: Light, drawn: _Draw, generator: Generator) -> Light:
+    count, _, height, width = mirrored.shape
+    light = optics.highlights(mirrored, drawn.between("highlight_gain"))
+    tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
+    light = torch.lerp(light, optics.balance(light, 1.0, generator), per_photo(tint))
+    light = optics.blur(light, drawn.between("blur"))
+    ghosted = drawn.happens("ghosting")
+    if bool(ghosted.any()):
+        shift = 0.03 * width * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)
+        light = optics.ghosting(light, shift, ghosted * uniform(count, 0.1, 0.5, generator))
+    field = _fresnel_field(height, width, drawn, generator)
+    covered = optics.pane(height, width, count, generator)
+    field = field * torch.lerp(torch.ones(()), covered, per_photo(drawn.happens("partial")))
+    return light * field * per_photo(drawn.between("strength"))
+
+
+def _fresnel_field(
+    height: int, width: int, drawn: _Draw, generator: Generator
+) -> Float[Tensor, "B 1 H W"]:
+    """Reflectance across the photo relative to its greatest, by the angle to the pane."""
+    count = len(drawn.recipes)
+    tilt = 1.1 * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)
+    angle = optics.incidence(height, width, tilt, uniform(count, 0.35, 0.65, generator))
+    reflectance = optics.fresnel(torch.full((count,), 0.08), angle)
+    relative = reflectance / reflectance.amax(dim=(2, 3), keepdim=True)
+    return torch.lerp(torch.ones(()), relative, per_photo(drawn.happens("fresnel")))
+
+
+def _expose(
+    transmission: Light, reflection: Light, config: SynthesisConfig, generator: Generator
+) -> tuple[Light, Light]:
+    """Let the camera expose for the mixture: its brightest hundredth comes to about white."""
+    count = len(transmission)
+    brightest = (transmission + reflection).amax(dim=1).flatten(1)
+    white = torch.quantile(brightest[:, ::4], 0.99, dim=1)
+    exposed = torch.rand(count, generator=generator) < config.auto_exposure
+    target = uniform(count, 0.9, 1.1, generator)
+    gain = per_photo(torch.where(exposed & (white > target), target / white, 1.0))
+    return transmission * gain, reflection * gain
+
+
+def _capture(
+    light: Light, config: SynthesisConfig, generator: Generator
+) -> Float[Tensor, "B 3 H W"]:
+    """Let the sensor add noise and clip, then save: 8 bits, some as JPEG."""
+    count = len(light)
+    noisy = (torch.rand(count, generator=generator) < config.noise).float()
+    shot = noisy * log_uniform(count, 0.003, 0.03, generator)
+    light = optics.sensor_noise(light, shot, 0.1 * shot, generator)
+    encoded = to_encoded(light.clamp(0.0, 1.0))
+    compressed = torch.rand(count, generator=generator) < config.jpeg
+    if bool(compressed.any()):
+        quality = uniform(count, 50.0, 98.0, generator)[compressed]
+        encoded[compressed] = jpeg(encoded[compressed], quality)
+    return (encoded * 255.0).round() / 255.0

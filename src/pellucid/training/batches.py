@@ -1,0 +1,172 @@
+"""Training batches as a pure function of (seed, step, group): resuming needs only the step.
+
+A batch is made of groups; processes share the groups out among themselves, so that one process and
+many see the same data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from pellucid.network.description import Description
+from pellucid.synthesis.mixture import Mixtures, SynthesisConfig, draw_recipes, synthesise
+from pellucid.text import TOKEN_WIDTH, word_table
+from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
+from pellucid.training.photos import PhotoStore
+
+AMBIGUOUS = "symmetric"
+"""Name of the recipe whose layers only words can tell apart."""
+
+REFLECTIONLESS = "clean"
+"""Name of the recipe without a reflection: words about one are wrong whatever they say."""
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """Shape of a batch and what goes into it."""
+
+    group: int = 16
+    """Mixtures made and passed through the network together."""
+    groups: int = 1
+    crop: int = 128
+    """Side of the mixtures in pixels, a multiple of 32."""
+    window: tuple[float, float] = (0.5, 1.0)
+    """Side of the crop relative to the photo's short side."""
+    captions: CaptionConfig = field(default_factory=CaptionConfig)
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of one layer in a group, and whether it is true."""
+
+    description: Description
+    right: Bool[Tensor, " B"]
+    wrong: Bool[Tensor, " B"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of training mixtures."""
+
+    mixtures: Mixtures
+    transmission: Told
+    reflection: Told
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """One mixture with the captions of both its photos, for people to read."""
+
+    mixtures: Mixtures
+    captions: tuple[str, str]
+    recipe: str
+
+
+class Batches:
+    """Makes the groups of every step."""
+
+    def __init__(self, store: PhotoStore, config: BatchConfig, seed: int) -> None:
+        self.store = store
+        self.config = config
+        self.seed = seed
+
+    def group(self, step: int, group: int) -> Group:
+        """Make one group; the same arguments always give the same group."""
+        random = np.random.default_rng((self.seed, step, group))
+        config = self.config
+        mixtures, behind, mirrored = self._mix(random)
+        names = [config.synthesis.recipes[index].name for index in mixtures.recipe.tolist()]
+        fates = [draw_fates(config.captions, name == AMBIGUOUS, random) for name in names]
+        fates = [
+            (t, Fate.WRONG if name == REFLECTIONLESS and r == Fate.KEPT else r)
+            for name, (t, r) in zip(names, fates, strict=True)
+        ]
+        return Group(
+            mixtures,
+            self._told(behind, [pair[0] for pair in fates], random),
+            self._told(mirrored, [pair[1] for pair in fates], random),
+        )
+
+    def triplet(self, number: int) -> Triplet:
+        """Make one mixture with its captions; needs a configuration with groups of one."""
+        random = np.random.default_rng((self.seed, number))
+        mixtures, behind, mirrored = self._mix(random)
+        photos = (self.store.photos[int(behind[0])], self.store.photos[int(mirrored[0])])
+        recipe = self.config.synthesis.recipes[int(mixtures.recipe[0])].name
+        said_t, said_r = (photo.captions[0] for photo in photos)
+        return Triplet(mixtures, (said_t, "" if recipe == REFLECTIONLESS else said_r), recipe)
+
+    def _mix(self, random: np.random.Generator) -> tuple[Mixtures, np.ndarray, np.ndarray]:
+        """Draw photos and mix them; returns the numbers of those behind and those mirrored."""
+        config = self.config
+        generator = Generator().manual_seed(int(random.integers(2**62)))
+        recipe = draw_recipes(config.synthesis, config.group, generator)
+        behind = random.integers(len(self.store), size=config.group)
+        mirrored = np.array([self._partner(int(number), random) for number in behind])
+        mixtures = synthesise(
+            self._crops(behind, random),
+            self._crops(mirrored, random),
+            recipe,
+            config.synthesis,
+            generator,
+        )
+        return mixtures, behind, mirrored
+
+    def _partner(self, number: int, random: np.random.Generator) -> int:
+        """Draw what is mirrored: half of the time from another source, never the same caption."""
+        photos = self.store.photos
+        other_source = random.random() < 0.5
+        while True:
+            partner = int(random.integers(len(photos)))
+            if other_source and photos[partner].source == photos[number].source:
+                continue
+            if partner != number and photos[partner].captions[0] != photos[number].captions[0]:
+                return partner
+
+    def _crops(self, numbers: np.ndarray, random: np.random.Generator) -> Float[Tensor, "B 3 H W"]:
+        low, high = self.config.window
+        crops = []
+        for number in numbers.tolist():
+            side, across, down = random.random(3)
+            crop = self.store.crop(
+                number, (low + (high - low) * side, across, down), self.config.crop
+            )
+            crops.append(crop[:, ::-1] if random.random() < 0.5 else crop)
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255.0
+
+    def _told(self, numbers: np.ndarray, fates: list[Fate], random: np.random.Generator) -> Told:
+        captions = []
+        for number, fate in zip(numbers.tolist(), fates, strict=True):
+            said_of = number if fate == Fate.KEPT else self._partner(number, random)
+            caption = draw_caption(self.store.photos[said_of], self.config.captions, random)
+            captions.append("" if fate == Fate.DROPPED else caption)
+        return Told(
+            describe(captions),
+            torch.tensor([fate == Fate.KEPT for fate in fates]),
+            torch.tensor([fate == Fate.WRONG for fate in fates]),
+        )
+
+
+def describe(captions: list[str]) -> Description:
+    """Encode one text a photo ("" = nothing is said) and pad them to the longest."""
+    encoded = [_encode(caption) for caption in captions]
+    longest = max(len(tokens) for tokens in encoded)
+    tokens = torch.zeros(len(captions), max(longest, 1), TOKEN_WIDTH)
+    mask = torch.zeros(tokens.shape[:2], dtype=torch.bool)
+    for row, vectors in enumerate(encoded):
+        tokens[row, : len(vectors)] = torch.from_numpy(vectors)
+        mask[row, : len(vectors)] = True
+    return Description(tokens, mask)
+
+
+@lru_cache(maxsize=100_000)
+def _encode(caption: str) -> np.ndarray:
+    description = word_table().encode(caption)
+    return description.tokens[description.mask]

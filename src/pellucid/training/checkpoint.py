@@ -1,0 +1,120 @@
+"""Checkpoints: written whole or not at all, without pickle, and enough to resume to the bit.
+
+A checkpoint is a folder `step-000012345` with `network.safetensors`, `average.safetensors` (EMA),
+`training.safetensors` (the objective's own weights and the optimiser's moments) and `state.json`.
+It is written under another name and renamed; the newest whole one is resumed from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pellucid.errors import WeightsError
+
+KEEP = 2
+
+
+@dataclass
+class Progress:
+    """The few numbers of a run that are not tensors. The data need only the step."""
+
+    step: int = 0
+    best: float = float("-inf")
+    """Highest value so far of the validation figure that decides."""
+    skipped: int = 0
+    """Steps whose loss was not a number."""
+    seconds: float = 0.0
+
+
+Tensors = dict[str, dict[str, Tensor]]
+"""Name of the file (without its ending) → name of the tensor → tensor."""
+
+
+def save_checkpoint(folder: Path, tensors: Tensors, progress: Progress) -> Path:
+    """Write a checkpoint and remove all but the newest two."""
+    final = folder / f"step-{progress.step:09d}"
+    partial = folder / f".{final.name}.{os.getpid()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, group in tensors.items():
+        plain = {key: value.detach().contiguous() for key, value in group.items()}
+        save_file(plain, partial / f"{name}.safetensors")
+    (partial / "state.json").write_text(json.dumps(asdict(progress), indent=1))
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+    for old in _checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return final
+
+
+def load_newest_checkpoint(folder: Path) -> tuple[Tensors, Progress] | None:
+    """Read the newest checkpoint that is whole; None if there is none."""
+    for path in reversed(_checkpoints(folder)):
+        try:
+            progress = Progress(**json.loads((path / "state.json").read_text()))
+            tensors = {file.stem: load_file(file) for file in path.glob("*.safetensors")}
+        except (OSError, ValueError, TypeError, SafetensorError):
+            continue
+        return tensors, progress
+    return None
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read one file of weights.
+
+    Raises:
+        WeightsError: it is missing, or not a whole safetensors file.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: not readable as weights ({error})") from error
+
+
+def save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    """Write one file of weights, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({name: value.detach().contiguous() for name, value in weights.items()}, partial)
+    partial.replace(path)
+
+
+def optimiser_tensors(
+    optimiser: torch.optim.Optimizer, names: dict[Tensor, str]
+) -> dict[str, Tensor]:
+    """Return the optimiser's moments by parameter name."""
+    return {
+        f"{names[parameter]}|{moment}": value
+        for parameter, moments in optimiser.state.items()
+        for moment, value in moments.items()
+    }
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, names: dict[Tensor, str], tensors: dict[str, Tensor]
+) -> None:
+    """Put moments back where `optimiser_tensors` found them."""
+    moments: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        name, moment = key.rsplit("|", 1)
+        moments.setdefault(name, {})[moment] = value
+    for parameter, name in names.items():
+        if name in moments:
+            optimiser.state[parameter] = {
+                moment: value if moment == "step" else value.to(parameter.device)
+                for moment, value in moments[name].items()
+            }
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())

@@ -1,0 +1,76 @@
+"""Losses that tie words to layers: contrastive, layer correspondence, and the language gate's own.
+
+The paper (§3) names a contrastive loss (description ↔ layer) and a layer correspondence loss; the
+formulas are not public. Ours, in the space of one `LayerEmbedding`:
+
+- contrastive: InfoNCE over the group between clean layers and their descriptions, and between
+  sentences and mixtures on the language gate's evidence;
+- layer correspondence: a recovered layer is nearer to its own description than to the other's.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+TEMPERATURE = 0.1
+
+
+class LayerEmbedding(nn.Module):
+    """Layers and sentences as unit vectors of one space (used in training only)."""
+
+    def __init__(self, visual_channels: int, channels: int) -> None:
+        super().__init__()
+        self.visual = nn.Linear(visual_channels, channels)
+        self.sentence = nn.Linear(channels, channels)
+
+    def layer(self, pooled: Float[Tensor, "B V"]) -> Float[Tensor, "B C"]:
+        """Embed pooled features of layers."""
+        return F.normalize(self.visual(pooled), dim=-1, eps=1e-6)
+
+    def words(self, sentence: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
+        """Embed sentences."""
+        return F.normalize(self.sentence(sentence), dim=-1, eps=1e-6)
+
+
+def contrastive(
+    likeness: Float[Tensor, "S B"], own: Float[Tensor, " S"], counted: Bool[Tensor, " S"]
+) -> Float[Tensor, ""]:
+    """InfoNCE: each counted sentence must pick its own photo among the group's.
+
+    Args:
+        likeness: Of every sentence to every photo, in [−1, 1].
+        own: Index of each sentence's own photo.
+        counted: Which sentences are given and right.
+    """
+    losses = F.cross_entropy(likeness / TEMPERATURE, own, reduction="none")
+    return _mean_where(losses, counted)
+
+
+def layer_correspondence(
+    layer: Float[Tensor, "B C"],
+    own_words: Float[Tensor, "B C"],
+    other_words: Float[Tensor, "B C"],
+    counted: Bool[Tensor, " B"],
+) -> Float[Tensor, ""]:
+    """Logistic loss on how much nearer each layer is to its own description."""
+    margin = ((own_words - other_words) * layer).sum(dim=-1) / TEMPERATURE
+    return _mean_where(F.softplus(-margin), counted)
+
+
+def gate_error(
+    logit: Float[Tensor, " B"], right: Bool[Tensor, " B"], wrong: Bool[Tensor, " B"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the language gate: open for right descriptions, shut for wrong ones.
+
+    Wrong ones are rarer, and count as much in all as the right ones would at equal numbers.
+    """
+    losses = F.binary_cross_entropy_with_logits(logit, right.to(logit.dtype), reduction="none")
+    return 0.5 * (_mean_where(losses, right) + _mean_where(losses, wrong))
+
+
+def _mean_where(losses: Float[Tensor, " B"], counted: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
+    weights = counted.to(losses.dtype)
+    return torch.sum(losses * weights) / weights.sum().clamp(min=1.0)

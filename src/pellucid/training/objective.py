@@ -1,0 +1,121 @@
+"""The training objective: every loss of one group, weighted and summed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pellucid.network.light import to_encoded
+from pellucid.network.recovery import Layers
+from pellucid.network.separation import NetworkOutput, SeparationNetwork
+from pellucid.training.batches import Group
+from pellucid.training.losses.language import (
+    LayerEmbedding,
+    contrastive,
+    gate_error,
+    layer_correspondence,
+)
+from pellucid.training.losses.perception import Perception, perceptual_error
+from pellucid.training.losses.reconstruction import (
+    gradient_error,
+    halve,
+    recomposition_error,
+    rms_error,
+)
+
+Losses = dict[str, Float[Tensor, ""]]
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights of the losses; zero leaves a loss out."""
+
+    transmission: float = 1.0
+    reflection: float = 0.5
+    gradient: float = 1.0
+    recomposition: float = 0.2
+    perceptual: float = 0.03
+    contrastive: float = 0.02
+    correspondence: float = 0.02
+    gate: float = 0.05
+    perceived_share: float = 0.5
+    """Share of each group that the frozen encoder looks at, at half resolution."""
+
+
+class Objective(nn.Module):
+    """Computes the losses; holds what only training needs (the embedding, the frozen encoder)."""
+
+    def __init__(self, config: ObjectiveConfig, channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.perception = Perception()
+        self.embedding = LayerEmbedding(self.perception.pooled_channels, channels)
+
+    def forward(
+        self, network: SeparationNetwork, output: NetworkOutput, group: Group
+    ) -> tuple[Float[Tensor, ""], Losses]:
+        """Return the weighted sum and every loss by its name in the configuration."""
+        shown = Layers(*(to_encoded(layer) for layer in output.layers))
+        truth = Layers(
+            to_encoded(group.mixtures.transmission), to_encoded(group.mixtures.reflection)
+        )
+        losses = {
+            "transmission": rms_error(shown.transmission, truth.transmission),
+            "reflection": rms_error(shown.reflection, truth.reflection),
+            "gradient": gradient_error(shown.transmission, truth.transmission)
+            + 0.5 * gradient_error(shown.reflection, truth.reflection),
+            "recomposition": recomposition_error(output.layers, group.mixtures.mixture),
+            "gate": self._gate(output, group),
+        }
+        losses |= self._perceived(shown, truth, output, group)
+        losses["contrastive"] = losses["contrastive"] + self._evidence(network, output, group)
+        total = torch.stack([getattr(self.config, name) * loss for name, loss in losses.items()])
+        return total.sum(), losses
+
+    def _gate(self, output: NetworkOutput, group: Group) -> Float[Tensor, ""]:
+        pairs = ((output.transmission, group.transmission), (output.reflection, group.reflection))
+        return torch.stack(
+            [gate_error(guided.logit, told.right, told.wrong) for guided, told in pairs]
+        ).mean()
+
+    def _evidence(
+        self, network: SeparationNetwork, output: NetworkOutput, group: Group
+    ) -> Float[Tensor, ""]:
+        """Contrast sentences with mixtures, both layers' descriptions at once."""
+        count = len(group.mixtures.mixture)
+        sentences = torch.cat(
+            [output.transmission.words.sentence, output.reflection.words.sentence]
+        )
+        likeness = network.language_gate.evidence_matrix(sentences, output.seen.tokens)
+        own = torch.arange(count, device=sentences.device).repeat(2)
+        counted = torch.cat([group.transmission.right, group.reflection.right])
+        return contrastive(likeness, own, counted)
+
+    def _perceived(
+        self, shown: Layers, truth: Layers, output: NetworkOutput, group: Group
+    ) -> Losses:
+        """Look at some of the layers through the frozen encoder."""
+        count = max(2, round(self.config.perceived_share * len(shown.transmission)))
+        outputs = self.perception(
+            halve(torch.cat([layer[:count].clamp(0.0, 1.0) for layer in shown]))
+        )
+        with torch.no_grad():
+            truths = self.perception(halve(torch.cat([layer[:count] for layer in truth])))
+        words_t = self.embedding.words(output.transmission.words.sentence[:count])
+        words_r = self.embedding.words(output.reflection.words.sentence[:count])
+        right_t, right_r = group.transmission.right[:count], group.reflection.right[:count]
+        clean = self.embedding.layer(truths.pooled)
+        own = torch.arange(2 * count, device=clean.device)
+        both = right_t & right_r
+        layer_t, layer_r = self.embedding.layer(outputs.pooled).chunk(2)
+        return {
+            "perceptual": perceptual_error(outputs.pyramid, truths.pyramid),
+            "contrastive": contrastive(
+                torch.cat([words_t, words_r]) @ clean.T, own, torch.cat([right_t, right_r])
+            ),
+            "correspondence": layer_correspondence(layer_t, words_t, words_r, both)
+            + layer_correspondence(layer_r, words_r, words_t, both),
+        }

@@ -1,0 +1,257 @@
+"""The training loop: one process or many, resumable to the bit."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from pellucid.errors import PellucidError
+from pellucid.network.pretrained import load_imagenet_weights
+from pellucid.network.separation import SeparationNetwork
+from pellucid.training.batches import Batches, Group
+from pellucid.training.checkpoint import (
+    Progress,
+    load_newest_checkpoint,
+    load_weights,
+    optimiser_tensors,
+    restore_optimiser,
+    save_checkpoint,
+    save_weights,
+)
+from pellucid.training.config import OptimiserConfig, TrainingConfig
+from pellucid.training.objective import Objective
+from pellucid.training.photos import PhotoStore
+from pellucid.training.validation import read_pairs, score_mixtures, score_pairs, sheet
+
+MOST_BAD_STEPS = 50
+"""Steps in a row whose loss is not a number, after which a run gives up."""
+
+
+class TrainingError(PellucidError):
+    """Training cannot go on."""
+
+
+def learning_rate_scale(step: int, config: OptimiserConfig, steps: int) -> float:
+    """Return the factor on the learning rates at a step: warm-up, constant, cosine decay."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    if step < config.decay_from:
+        return warm
+    fraction = (step - config.decay_from) / max(1, steps - config.decay_from)
+    return warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, fraction)))
+
+
+class Trainer:
+    """One training run. Under torchrun, every process holds one and shares out the groups."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world = dist.get_world_size() if dist.is_initialized() else 1
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.folder = Path(config.folder)
+        cache = Path(config.cache) if config.cache else self.folder / "cache"
+        photos = Path(config.photos)
+        self.batches = Batches(PhotoStore(photos, "train", cache), config.batch, config.seed)
+        self.network, self.average = self._networks()
+        objective = Objective(config.objective, config.network.channels)
+        self.objective = objective.to(self.device)
+        self.names = self._trained()
+        self.optimiser = self._optimiser()
+        self.progress = Progress()
+        self._resume()
+        self.pairs = [read_pairs(Path(path)) for path in config.validation.pairs]
+        self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
+
+    def run(self, until: Callable[[Progress], bool] = lambda progress: False) -> Progress:
+        """Train to the configured number of steps, or until `until` says so.
+
+        Raises:
+            TrainingError: the loss was not a number for many steps in a row.
+        """
+        config, progress = self.config, self.progress
+        bad_in_a_row = 0
+        while progress.step < config.steps and not until(progress):
+            started = time.perf_counter()
+            losses = self.step()
+            progress.step += 1
+            progress.seconds += time.perf_counter() - started
+            bad_in_a_row = 0 if math.isfinite(losses["total"]) else bad_in_a_row + 1
+            progress.skipped += bool(bad_in_a_row)
+            if bad_in_a_row > MOST_BAD_STEPS:
+                raise TrainingError(
+                    f"{self.folder}: the loss was not a number for {bad_in_a_row} steps; "
+                    "lower optimiser.learning_rate"
+                )
+            self._report(losses)
+        self.save()
+        return progress
+
+    def step(self) -> dict[str, float]:
+        """Take one optimiser step over this process's groups; return the mean losses."""
+        self.network.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        groups = range(self.rank, self.config.batch.groups, self.world)
+        sums: dict[str, Tensor] = {}
+        for number in groups:
+            group = _to_device(self.batches.group(self.progress.step, number), self.device)
+            total, losses = self._losses(group)
+            (total / self.config.batch.groups).backward()
+            for name, loss in (losses | {"total": total}).items():
+                sums[name] = sums.get(name, torch.zeros(())) + loss.detach().cpu()
+        self._share_gradients()
+        self._update()
+        return {name: float(value) / max(1, len(groups)) for name, value in sums.items()}
+
+    def save(self) -> None:
+        """Write a checkpoint (the first process only)."""
+        if self.rank:
+            return
+        training = {f"objective.{k}": v for k, v in self.objective.embedding.state_dict().items()}
+        training |= {
+            f"optimiser.{k}": v for k, v in optimiser_tensors(self.optimiser, self.names).items()
+        }
+        tensors = {
+            "network": dict(self.network.state_dict()),
+            "average": dict(self.average.state_dict()),
+            "training": training,
+        }
+        save_checkpoint(self.folder, tensors, self.progress)
+
+    def validate(self) -> dict[str, float]:
+        """Measure the averaged weights; keep them if they are the best so far."""
+        self.average.eval()
+        figures: dict[str, float] = {}
+        for path, pairs in zip(self.config.validation.pairs, self.pairs, strict=True):
+            name = Path(path).parent.name
+            figures[f"{name} words"] = score_pairs(self.average, pairs, words=True)
+            figures[f"{name} none"] = score_pairs(self.average, pairs, words=False)
+        figures |= score_mixtures(self.average, self.held_out, self.config.validation.mixtures)
+        deciding = next(iter(figures.values()))
+        if deciding > self.progress.best:
+            self.progress.best = deciding
+            save_weights(dict(self.average.state_dict()), self.folder / "best.safetensors")
+        if self.pairs:
+            sheet(self.average, self.pairs[0][:10]).save(self.folder / "sheet.png")
+        return figures
+
+    def _losses(self, group: Group) -> tuple[Tensor, dict[str, Tensor]]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            mixture = group.mixtures.mixture.contiguous(memory_format=torch.channels_last)
+            output = self.network(
+                mixture, group.transmission.description, group.reflection.description
+            )
+            return self.objective(self.network, output, group)
+
+    def _share_gradients(self) -> None:
+        if self.world == 1:
+            return
+        for parameter in self.names:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
+
+    def _update(self) -> None:
+        norm = nn.utils.clip_grad_norm_(list(self.names), self.config.optimiser.clip)
+        if not torch.isfinite(norm):
+            return
+        scale = learning_rate_scale(self.progress.step, self.config.optimiser, self.config.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base"] * scale
+        self.optimiser.step()
+        keep = min(self.config.optimiser.ema, (self.progress.step + 1) / (self.progress.step + 10))
+        with torch.no_grad():
+            for slow, fast in zip(
+                self.average.parameters(), self.network.parameters(), strict=True
+            ):
+                slow.lerp_(fast, 1.0 - keep)
+            for slow, fast in zip(self.average.buffers(), self.network.buffers(), strict=True):
+                slow.copy_(fast)
+
+    def _networks(self) -> tuple[SeparationNetwork, SeparationNetwork]:
+        torch.manual_seed(self.config.seed)
+        network = SeparationNetwork(self.config.network)
+        if self.config.start_from:
+            network.load_state_dict(load_weights(Path(self.config.start_from)))
+        elif self.config.network.encoder == "efficientnet-lite0":
+            load_imagenet_weights(network.encoder)  # pyright: ignore[reportArgumentType]
+        average = SeparationNetwork(self.config.network)
+        average.load_state_dict(network.state_dict())
+        average.requires_grad_(False)
+        layout = torch.channels_last
+        return (
+            network.to(self.device, memory_format=layout),
+            average.to(self.device, memory_format=layout),
+        )
+
+    def _trained(self) -> dict[Tensor, str]:
+        named = dict(self.network.named_parameters(prefix="network"))
+        named |= dict(self.objective.embedding.named_parameters(prefix="objective"))
+        return {parameter: name for name, parameter in named.items()}
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        config = self.config.optimiser
+        encoder = [p for p, name in self.names.items() if name.startswith("network.encoder.")]
+        others = [p for p, name in self.names.items() if not name.startswith("network.encoder.")]
+        groups = [
+            {"params": encoder, "base": config.encoder_learning_rate},
+            {"params": others, "base": config.learning_rate},
+        ]
+        return torch.optim.AdamW(
+            groups, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        )
+
+    def _resume(self) -> None:
+        found = load_newest_checkpoint(self.folder)
+        if found is None:
+            return
+        tensors, self.progress = found
+        self.network.load_state_dict(tensors["network"])
+        self.average.load_state_dict(tensors["average"])
+        training = tensors["training"]
+        self.objective.embedding.load_state_dict(_under(training, "objective."))
+        restore_optimiser(self.optimiser, self.names, _under(training, "optimiser."))
+
+    def _report(self, losses: dict[str, float]) -> None:
+        step, config = self.progress.step, self.config
+        if self.rank:
+            return
+        record: dict[str, Any] = {"step": step, "seconds": round(self.progress.seconds, 1)}
+        record |= {name: round(value, 5) for name, value in losses.items()}
+        if step % config.validation.every == 0:
+            record["validation"] = {k: round(v, 3) for k, v in self.validate().items()}
+        if step % 20 == 0 or "validation" in record:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps(record) + os.linesep)
+        if step % config.checkpoint_every == 0:
+            self.save()
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _to_device(value: Any, device: torch.device) -> Any:
+    """Move every tensor of nested named tuples and dataclasses."""
+    if device.type == "cpu":
+        return value
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        return type(value)(*(_to_device(item, device) for item in value))
+    return type(value)(**{k: _to_device(v, device) for k, v in vars(value).items()})

@@ -1,0 +1,137 @@
+"""What a network achieves while it trains: on pairs from disk and on fixed mixtures.
+
+A quick look, in torch, on the images as they lie on disk. The figures that are published come from
+`pellucid evaluate` and the exported model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from pellucid.errors import DataError
+from pellucid.evaluation.metrics import psnr
+from pellucid.network.light import to_encoded
+from pellucid.network.recovery import Layers
+from pellucid.network.separation import SeparationNetwork
+from pellucid.training.batches import Batches, describe
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A mixture with its transmission and what may be said of both layers."""
+
+    mixture: NDArray[np.uint8]
+    transmission: NDArray[np.uint8]
+    transmission_text: str
+    reflection_text: str
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Read a pairs.jsonl, images beside it.
+
+    Raises:
+        DataError: the file is missing or misses a field.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        return [
+            Pair(
+                _read(path.parent / row["mixture"]),
+                _read(path.parent / row["transmission"]),
+                row.get("transmission_text") or "",
+                row.get("reflection_text") or "",
+            )
+            for row in rows
+        ]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not a readable list of pairs ({error})") from error
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@torch.no_grad()
+def separate(
+    network: SeparationNetwork, mixture: NDArray[np.uint8], texts: tuple[str, str]
+) -> Layers:
+    """Separate one image of any size; returns encoded layers of shape (1, 3, H, W) in [0, 1]."""
+    height, width = mixture.shape[:2]
+    image = torch.from_numpy(mixture.copy()).permute(2, 0, 1)[None].float() / 255.0
+    padding = (0, -width % 32, 0, -height % 32)
+    output = network(F.pad(image, padding, mode="reflect"), *(describe([t]) for t in texts))
+    return Layers(
+        *(to_encoded(layer.clamp(0.0, 1.0))[..., :height, :width] for layer in output.layers)
+    )
+
+
+def score_pairs(network: SeparationNetwork, pairs: list[Pair], words: bool) -> float:
+    """Return the mean PSNR in dB of the transmission, saved with 8 bits."""
+    scores = []
+    for pair in pairs:
+        texts = (pair.transmission_text, pair.reflection_text) if words else ("", "")
+        output = separate(network, pair.mixture, texts).transmission
+        scores.append(psnr(to_image(output[0]), pair.transmission))
+    return float(np.mean(scores))
+
+
+@torch.no_grad()
+def score_mixtures(network: SeparationNetwork, batches: Batches, count: int) -> dict[str, float]:
+    """Return the mean PSNR of both layers over fixed mixtures by recipe, and the gate's accuracy."""
+    names = [recipe.name for recipe in batches.config.synthesis.recipes]
+    scores: dict[str, list[float]] = {}
+    hits: list[float] = []
+    for number in range(-(-count // batches.config.group)):
+        group = batches.group(0, number)
+        output = network(
+            group.mixtures.mixture, group.transmission.description, group.reflection.description
+        )
+        truths = (group.mixtures.transmission, group.mixtures.reflection)
+        for layer, out, truth in zip("TR", output.layers, truths, strict=True):
+            for recipe, value in zip(group.mixtures.recipe, _psnr_each(out, truth), strict=True):
+                scores.setdefault(f"{layer} {names[int(recipe)]}", []).append(float(value))
+        for guided, told in (
+            (output.transmission, group.transmission),
+            (output.reflection, group.reflection),
+        ):
+            hits += (guided.gate[told.right] > 0.5).float().tolist()
+            hits += (guided.gate[told.wrong] <= 0.5).float().tolist()
+    means = {name: float(np.mean(values)) for name, values in sorted(scores.items())}
+    return means | {"gate accuracy": float(np.mean(hits))}
+
+
+def _psnr_each(
+    output: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, " B"]:
+    error = to_encoded(output.clamp(0.0, 1.0)) - to_encoded(truth)
+    return -10.0 * torch.log10(error.square().mean(dim=(1, 2, 3)).clamp(min=1e-6))
+
+
+def to_image(encoded: Float[Tensor, "3 H W"]) -> NDArray[np.uint8]:
+    """Return an (H, W, 3) image, rounded to 8 bits."""
+    return (encoded * 255.0).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+
+
+def sheet(network: SeparationNetwork, pairs: list[Pair], height: int = 150) -> Image.Image:
+    """Return a picture: mixture, transmission, reflection and truth of each pair, a row a pair."""
+    rows = []
+    for pair in pairs:
+        layers = separate(network, pair.mixture, (pair.transmission_text, pair.reflection_text))
+        images = [pair.mixture, *(to_image(layer[0]) for layer in layers), pair.transmission]
+        width = round(height * pair.mixture.shape[1] / pair.mixture.shape[0])
+        small = [np.asarray(Image.fromarray(image).resize((width, height))) for image in images]
+        rows.append(np.concatenate(small, axis=1))
+    widest = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 0), (0, widest - row.shape[1]), (0, 0))) for row in rows]
+    return Image.fromarray(np.concatenate(padded))
