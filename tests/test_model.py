@@ -35,7 +35,7 @@ def test_info_names_the_weights(model, tiny_weights):
     assert model.info.path == tiny_weights
     assert model.info.weights_id == "tiny"
     assert model.info.architecture == "tiny"
-    assert model.info.manifest["sha256"] == model.info.sha256
+    assert model.info.manifest["files"]["tiny.onnx"]["sha256"] == model.info.sha256
 
 
 def test_missing_shipped_weights_name_the_remedy(monkeypatch, tmp_path):
@@ -77,7 +77,10 @@ def test_a_truncated_model_without_manifest_is_refused(own_weights, kept):
         SeparationModel.load(own_weights)
 
 
-@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"sha256": 3}', "\udcff"])
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "[]", "{}", '{"files": {}}', '{"files": []}', '{"files": {"own.onnx": 3}}', "\udcff"],
+)
 def test_a_damaged_manifest_is_refused(own_weights, manifest):
     content = manifest.encode("utf-8", "surrogateescape")
     own_weights.with_suffix(".json").write_bytes(content)

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -71,6 +70,11 @@ def test_a_command_is_mounted_by_one_line(cli, mount):
     assert (result.code, result.out) == (0, b"it ran\n")
 
 
+def test_a_plain_function_is_a_command_too(cli, mount):
+    mount("def app(count: int = 2):\n    print(count)\n")
+    assert cli("mounted", "--count", 3).out == b"3\n"
+
+
 def test_a_missing_extra_is_named(cli, mount):
     mount("import no_such_torch\n", extra="train")
     result = cli("mounted")
@@ -109,18 +113,23 @@ def test_ctrl_c_exits_130(cli, mount):
     assert "Traceback" not in result.err
 
 
-def test_help_imports_little_and_is_quick():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys\nfrom pellucid.cli import main\ntry:\n    main(['--help'])\n"
         "except SystemExit:\n    pass\n"
         "print('heavy:', sorted({'numpy', 'onnxruntime', 'PIL', 'torch'} & set(sys.modules)))"
     )
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        run = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, check=True, env=SOURCE_FIRST
-        )
-        times.append(time.perf_counter() - begin)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, env=SOURCE_FIRST
+    )
     assert b"heavy: []" in run.stdout
-    assert min(times) < 1.0  # 0.5 s in scripts/check.sh, on a quiet machine
+
+
+def test_it_runs_as_a_module():
+    run = subprocess.run(
+        [sys.executable, "-m", "pellucid", "--version"],
+        capture_output=True,
+        check=True,
+        env=SOURCE_FIRST,
+    )
+    assert run.stdout.decode().split() == ["pellucid", __version__]

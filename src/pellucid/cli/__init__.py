@@ -20,16 +20,23 @@ if TYPE_CHECKING:
 
 
 class Command(NamedTuple):
-    """Where a command's typer app is, its line in the help, and the extra it needs, if any."""
+    """Where a command is, its line in the help, and the extra it needs, if any.
 
-    app: str
+    `target` is "module:name" of a function, or of a typer app with commands of its own.
+    """
+
+    target: str
     help: str
     extra: str | None = None
 
 
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
-    "info": Command("pellucid.cli.info:app", "Show the shipped model, its licences and files."),
+    "info": Command("pellucid.cli.info:info", "Show the shipped model, its licences and files."),
+    "train": Command("pellucid.cli.train:train", "Train a separator.", "train"),
+    "synthesise": Command(
+        "pellucid.cli.synthesise:synthesise", "Write training mixtures to a folder.", "train"
+    ),
 }
 
 
@@ -70,8 +77,12 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str):
-    module, _, attribute = COMMANDS[name].app.partition(":")
-    command = typer.main.get_command(getattr(import_module(module), attribute))
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    target = getattr(import_module(module), attribute)
+    if not isinstance(target, typer.Typer):
+        function, target = target, typer.Typer(add_completion=False)
+        target.command()(function)
+    command = typer.main.get_command(target)
     command.name = name
     return command
 
