@@ -1,1 +1,1 @@
-"""How good a separation is, under one fixed protocol."""
+"""Measuring a separation: metrics, the stated protocol, readers of the field's sets, reports."""

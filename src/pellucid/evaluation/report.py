@@ -1,0 +1,82 @@
+"""`docs/results.md`, made from result files: no figure in it is typed by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from pellucid.errors import DataError
+from pellucid.evaluation.checks import read_checks
+from pellucid.evaluation.results import Summary, read_summary, replacing
+from pellucid.evaluation.tables import TextTable, checks_table, summary_table
+
+_INTRODUCTION = """\
+# Results
+
+Generated from the files in `results/` by `pellucid evaluate --report results`. Do not edit.
+
+Measures, over images of encoded sRGB values in [0, 1]:
+
+- **PSNR** (dB) and **SSIM** (Gaussian window of sigma 1.5): as scikit-image computes them.
+- **over the input**: PSNR of T above that of doing nothing, paired by photo; **over no words**:
+  above the same method without descriptions.
+- **colour-aligned**: PSNR after the best affine fit of each channel to the truth. A method that
+  only corrects colour gains in PSNR and not here.
+- **gradient error**: mean absolute difference of forward differences; lower is better.
+- **T + R − M**: root-mean-square in linear light; 0 where the layers add up to the photo. CEILNet
+  mixed encoded values, so that even its true layers do not add up in light.
+
+Brackets hold 95 % bootstrap intervals over photos.
+"""
+
+
+def write_report(results: Path, target: Path) -> None:
+    """Write the report of every `summary.json` and `checks.json` below a folder, by path.
+
+    Raises `DataError` if there is none, or one cannot be read.
+    """
+    summaries = sorted(results.rglob("summary.json"))
+    checks = sorted(results.rglob("checks.json"))
+    if not summaries and not checks:
+        raise DataError(f"{results}: no summary.json or checks.json below it")
+    sections = [_INTRODUCTION]
+    sections += [_set_section(read_summary(path)) for path in summaries]
+    sections += [_checks_section(path) for path in checks]
+    sections.append(_published_section())
+    with replacing(target) as file:
+        file.write("\n".join(sections))
+
+
+def _set_section(summary: Summary) -> str:
+    heading = f"## {summary.set_name}, {summary.images} photos"
+    table = summary_table(summary).markdown()
+    return f"{heading}\n\nProtocol: {summary.protocol}.\n\n{table}"
+
+
+def _checks_section(path: Path) -> str:
+    return (
+        "## Checks on mixtures of validation photos\n\n"
+        "Made in linear light from photos at 224×224 (recipes: `pellucid.evaluation.mixtures`).\n\n"
+        f"{checks_table(read_checks(path)).markdown()}"
+    )
+
+
+def _published_section() -> str:
+    text = files("pellucid.evaluation").joinpath("published.json").read_text(encoding="utf-8")
+    published = json.loads(text)
+    rows = [
+        [_dated(method), *(_psnr_ssim(figure) for figure in method["figures"])]
+        for method in published["methods"]
+    ]
+    table = TextTable(["method", *published["sets"]], rows).markdown()
+    return f"## What papers print\n\n{published['note']}\n\n{table}"
+
+
+def _dated(method: dict) -> str:
+    return method["name"] if method["year"] is None else f"{method['name']}, {method['year']}"
+
+
+def _psnr_ssim(figure: Sequence[float] | None) -> str:
+    return "–" if figure is None else f"{figure[0]:.2f} / {figure[1]:.3f}"

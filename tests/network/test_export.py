@@ -1,0 +1,82 @@
+"""The shipped files: the ONNX graph computes what the torch network computes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from pellucid.errors import WeightsError
+from pellucid.network.export import (
+    INPUTS,
+    ExportedSeparation,
+    load_shipped_network,
+    round_to_half,
+    ship,
+)
+from pellucid.network.separation import NetworkConfig, SeparationNetwork
+
+SMALL = NetworkConfig(
+    token_channels=8,
+    channels=16,
+    heads=2,
+    global_tokens=3,
+    decoder_widths=(16, 8, 8),
+    decoder_blocks=(1, 1, 1),
+)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    torch.manual_seed(0)
+    network = SeparationNetwork(SMALL)
+    for parameter in network.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    folder = tmp_path_factory.mktemp("shipped")
+    ship(dict(network.state_dict()), SMALL, folder, "small")
+    return folder
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 96)])
+@pytest.mark.parametrize(("said_t", "said_r"), [(3, 0), (0, 0), (7, 2)])
+@torch.no_grad()
+def test_onnx_equals_torch(shipped, size, said_t, said_r):
+    network = load_shipped_network(shipped / "small.safetensors", SMALL)
+    session = onnxruntime.InferenceSession(shipped / "small.onnx")
+    inputs = [torch.rand(1, 3, *size)]
+    for count in (said_t, said_r):
+        mask = torch.arange(max(count, 1))[None] < count
+        inputs += [torch.randn(1, len(mask[0]), 8) * mask[..., None], mask]
+    expected = ExportedSeparation(network)(*inputs)
+    names = dict(zip(INPUTS, (value.numpy() for value in inputs), strict=True))
+    for one, other in zip(expected, session.run(None, names), strict=True):
+        assert one.shape == other.shape
+        # Far inside the promise of 1e-3 of the 8-bit scale.
+        np.testing.assert_allclose(one.numpy(), other, atol=1e-3 / 255)
+
+
+def test_the_manifest_fits_the_files(shipped):
+    manifest = json.loads((shipped / "small.json").read_text())
+    for name, told in manifest["files"].items():
+        data = (shipped / name).read_bytes()
+        assert told == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    properties = onnxruntime.InferenceSession(shipped / "small.onnx").get_modelmeta()
+    assert properties.custom_metadata_map["pellucid.weights_id"] == manifest["weights_id"]
+    assert properties.custom_metadata_map["pellucid.format"] == "1"
+
+
+def test_rounding_again_changes_nothing():
+    weights = {"large": torch.randn(300), "small": torch.randn(3)}
+    once = round_to_half(weights)
+    assert torch.equal(once["small"], weights["small"])
+    assert not torch.equal(once["large"], weights["large"])
+    assert torch.equal(round_to_half(once)["large"], once["large"])
+
+
+def test_weights_of_another_network_are_refused(shipped):
+    with pytest.raises(WeightsError, match=r"small\.safetensors"):
+        load_shipped_network(shipped / "small.safetensors", NetworkConfig.lite())

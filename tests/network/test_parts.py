@@ -1,0 +1,147 @@
+"""The stages one by one, each held against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pellucid.attention.gate import gate_preset
+from pellucid.network.aggregation import GlobalAggregation
+from pellucid.network.blocks import ChannelNorm, GatedBlock, LocallyEnhancedFeedForward
+from pellucid.network.description import Description, DescriptionEncoder, Words
+from pellucid.network.encoder import EfficientNetLite0, ResNet50, SamePaddedConv
+from pellucid.network.hypercolumn import Hypercolumn
+from pellucid.network.interaction import WordAttention
+from pellucid.network.language_gate import LanguageGate
+from pellucid.network.light import to_encoded, to_light
+from pellucid.network.recovery import LayerHead
+
+
+@pytest.mark.parametrize("build", [EfficientNetLite0, ResNet50])
+@torch.no_grad()
+def test_encoders_give_five_levels(build):
+    encoder = build().eval()
+    pyramid = encoder(torch.rand(1, 3, 64, 96))
+    assert [level.shape[1] for level in pyramid] == list(encoder.channels)
+    assert [tuple(level.shape[2:]) for level in pyramid] == [
+        (64 // stride, 96 // stride) for stride in (2, 4, 8, 16, 32)
+    ]
+
+
+def test_odd_padding_goes_to_the_right_and_the_bottom():
+    conv = SamePaddedConv(1, 1, 3, 2)
+    torch.nn.init.ones_(conv.weight)
+    torch.nn.init.zeros_(conv.bias)
+    output = conv(torch.ones(1, 1, 4, 4))
+    assert output.flatten().tolist() == [9.0, 6.0, 6.0, 4.0]
+
+
+def test_channel_norm_is_layer_norm_over_channels():
+    norm = ChannelNorm(5)
+    features = torch.randn(2, 5, 3, 4)
+    mean = features.mean(dim=1, keepdim=True)
+    deviation = (features.var(dim=1, keepdim=True, unbiased=False) + norm.eps).sqrt()
+    torch.testing.assert_close(norm(features), (features - mean) / deviation)
+
+
+@pytest.mark.parametrize("block", [GatedBlock, LocallyEnhancedFeedForward])
+def test_blocks_keep_the_shape_and_the_input(block):
+    module = block(8)
+    for parameter in module.parameters():
+        torch.nn.init.zeros_(parameter)
+    features = torch.randn(1, 8, 5, 6)
+    assert torch.equal(module(features), features)
+
+
+def test_hypercolumn_sees_every_level():
+    channels = (2, 3, 4, 5, 6)
+    hypercolumn = Hypercolumn(channels, 8)
+    pyramid = [
+        torch.randn(1, width, 64 // 2 ** (index + 1), 96 // 2 ** (index + 1), requires_grad=True)
+        for index, width in enumerate(channels)
+    ]
+    output = hypercolumn(pyramid)
+    output.square().sum().backward()
+    assert output.shape == (1, 8, 8, 12)
+    assert all(level.grad is not None and level.grad.abs().sum() > 0 for level in pyramid)
+
+
+@torch.no_grad()
+def test_global_aggregation_reaches_the_far_corner():
+    torch.manual_seed(0)
+    aggregation = GlobalAggregation(16, heads=2, tokens=3)
+    features = torch.randn(1, 16, 6, 7)
+    changed = features.clone()
+    changed[..., 0, 0] += 3.0 * torch.randn(16)
+    output, tokens = aggregation(features)
+    moved, _ = aggregation(changed)
+    assert tokens.shape == (1, 3, 16)
+    assert (output - moved)[..., -1, -1].abs().max() > 1e-6
+
+
+@torch.no_grad()
+def test_description_encoder_keeps_masked_places_at_zero():
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    words = DescriptionEncoder(4, 8)(Description(torch.randn(2, 3, 4), mask))
+    assert torch.all(words.words[~mask] == 0)
+    assert torch.all(words.sentence[1] == 0)
+    torch.testing.assert_close(words.sentence[0], words.words[0, :2].mean(dim=0))
+
+
+def random_words(batch: int = 2, count: int = 4, channels: int = 16) -> Words:
+    mask = torch.ones(batch, count, dtype=torch.bool)
+    words = torch.randn(batch, count, channels)
+    return Words(words, mask, words.mean(dim=1))
+
+
+@torch.no_grad()
+def test_language_gate_evidence_is_the_same_alone_and_in_the_matrix():
+    gate = LanguageGate(16)
+    words, tokens = random_words(3), torch.randn(3, 5, 16)
+    direction, found = gate.find(words.sentence, tokens)
+    matrix = gate.evidence_matrix(words.sentence, tokens)
+    torch.testing.assert_close(matrix.diagonal(), (direction * found).sum(dim=-1))
+    assert matrix.abs().max() <= 1.0 + 1e-6
+
+
+@torch.no_grad()
+def test_language_gate_is_zero_without_words():
+    words = random_words()
+    words.mask[0] = False
+    _, gate = LanguageGate(16)(words, torch.randn(2, 5, 16))
+    assert gate[0] == 0 < gate[1] < 1
+
+
+@torch.no_grad()
+def test_word_attention_does_nothing_where_every_words_gate_is_shut():
+    torch.manual_seed(0)
+    attention = WordAttention(16, 2, gate_preset("vga-key"))
+    words, layer = random_words(), torch.randn(2, 16, 3, 5)
+    assert attention(layer, words).update.abs().max() > 0
+    # One direction of the values shuts the gate: give every value a large part along it.
+    attention.gate.weight.fill_(-50.0)
+    attention.key_value.weight[16:] = 0.0
+    attention.key_value.bias[16:] = 5.0
+    guidance = attention(layer, words)
+    assert guidance.update.abs().max() == 0
+    assert guidance.word_map.abs().max() == 0
+
+
+@torch.no_grad()
+def test_word_map_is_attention_times_gate():
+    attention = WordAttention(16, 2, gate_preset("vga-key"))
+    words, layer = random_words(), torch.randn(2, 16, 3, 5)
+    # With zero weights every gate is a half, and the map of all words sums to it.
+    total = attention(layer, words).word_map.sum(dim=1)
+    torch.testing.assert_close(total, torch.full_like(total, 0.5))
+
+
+def test_light_and_its_encoding_are_inverse():
+    encoded = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    torch.testing.assert_close(to_encoded(to_light(encoded)), encoded, atol=1e-6, rtol=0)
+    assert to_encoded(torch.tensor(-0.01)) < 0
+
+
+def test_a_head_starts_by_taking_almost_nothing():
+    light = LayerHead(4, 8)(torch.randn(1, 4, 6, 6))
+    assert torch.all((light > 0) & (light < 1e-3))

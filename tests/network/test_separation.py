@@ -1,0 +1,149 @@
+"""The network as a whole: shapes, and above all that a missing description changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.errors import ConfigError
+from pellucid.network.description import Description, no_description
+from pellucid.network.interaction import ATTENTIONS
+from pellucid.network.light import to_light
+from pellucid.network.separation import NetworkConfig, SeparationNetwork
+
+SMALL = NetworkConfig(
+    token_channels=8,
+    channels=16,
+    heads=2,
+    global_tokens=3,
+    decoder_widths=(16, 8, 8),
+    decoder_blocks=(1, 1, 1),
+)
+
+
+def awake(config: NetworkConfig = SMALL) -> SeparationNetwork:
+    """Build a network whose zero-initialised parts have been given weights."""
+    torch.manual_seed(0)
+    network = SeparationNetwork(config)
+    for parameter in network.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return network.eval()
+
+
+def said(batch: int, words: int, given: int | None = None) -> Description:
+    """Say something random; only the first `given` words are real."""
+    mask = torch.arange(words)[None].expand(batch, -1) < (words if given is None else given)
+    return Description(torch.randn(batch, words, 8) * mask[..., None], mask)
+
+
+@pytest.fixture
+def mixture() -> torch.Tensor:
+    return torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_shapes_and_ranges(mixture):
+    output = awake()(mixture, said(2, 5), said(2, 3))
+    assert output.layers.transmission.shape == output.layers.reflection.shape == mixture.shape
+    assert output.transmission_map.shape == (2, 5, 8, 12)
+    assert output.reflection_map.shape == (2, 3, 8, 12)
+    assert output.layers.transmission.max() <= to_light(mixture).max()
+    assert 0 <= output.layers.reflection.min() <= output.layers.reflection.max() <= 1
+    for guided in (output.transmission, output.reflection):
+        assert torch.all((guided.gate >= 0) & (guided.gate <= 1))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@torch.no_grad()
+def test_a_missing_description_is_exactly_no_branch(mixture, attention):
+    """The output equals, to the bit, that of a network whose interaction is taken out."""
+    network = awake(dataclasses.replace(SMALL, attention=attention))
+    missing = network(mixture, no_description(2, 8, mixture.device), None).layers
+    seen = network.look(mixture)
+    bare = network.recovery(
+        mixture,
+        seen.pyramid,
+        network.transmission_features(seen.features),
+        network.reflection_features(seen.features),
+    )
+    assert torch.equal(missing.transmission, bare.transmission)
+    assert torch.equal(missing.reflection, bare.reflection)
+    spoken = network(mixture, said(2, 4), None).layers
+    assert not torch.equal(spoken.transmission, bare.transmission)
+    assert not torch.equal(spoken.reflection, bare.reflection)
+
+
+@torch.no_grad()
+def test_one_row_without_words_does_not_hear_its_neighbour(mixture):
+    network = awake()
+    told = said(2, 4)
+    told.mask[1] = False
+    told.tokens[1] = 0
+    together = network(mixture, told).layers.transmission[1:]
+    alone = network(mixture[1:]).layers.transmission
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+
+
+@settings(max_examples=8, deadline=None)
+@given(words=st.integers(1, 6), padding=st.integers(0, 5))
+@torch.no_grad()
+def test_padding_a_description_changes_nothing(words, padding):
+    network = awake()
+    mixture = torch.rand(1, 3, 32, 32)
+    short = said(1, words)
+    padded = Description(
+        torch.nn.functional.pad(short.tokens, (0, 0, 0, padding)),
+        torch.nn.functional.pad(short.mask, (0, padding)),
+    )
+    one, other = network(mixture, short), network(mixture, padded)
+    torch.testing.assert_close(one.layers.transmission, other.layers.transmission)
+    torch.testing.assert_close(one.transmission_map, other.transmission_map[:, :words])
+    assert torch.all(other.transmission_map[:, words:] == 0)
+
+
+@torch.no_grad()
+def test_before_training_a_photo_comes_back_as_it_is(mixture):
+    layers = SeparationNetwork(SMALL).eval()(mixture, said(2, 3)).layers
+    assert (layers.transmission - to_light(mixture)).abs().max() < 1e-3
+    assert layers.reflection.max() < 1e-3
+
+
+def test_every_parameter_is_trained(mixture):
+    network = awake()
+    output = network(mixture, said(2, 5), said(2, 3))
+    total = sum(layer.sum() for layer in output.layers)
+    (total + output.transmission.logit.sum()).backward()
+    # The logit of the gate is not the gate: both paths together reach every weight.
+    without = [name for name, p in network.named_parameters() if p.grad is None]
+    assert without == []
+
+
+def test_the_papers_size_takes_a_training_step():
+    network = SeparationNetwork(NetworkConfig.paper())
+    optimiser = torch.optim.SGD(network.parameters(), 1e-3)
+    mixture = torch.rand(2, 3, 64, 64)
+    told = Description(torch.randn(2, 4, 512), torch.ones(2, 4, dtype=torch.bool))
+    output = network(mixture, told, told)
+    loss = (output.layers.transmission - 0.5).square().mean()
+    loss.backward()
+    before = network.recovery.transmission.out.bias.detach().clone()
+    optimiser.step()
+    assert torch.isfinite(loss)
+    assert not torch.equal(before, network.recovery.transmission.out.bias)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder": "vgg"}, "vgg"),
+        ({"heads": 3}, "divide"),
+        ({"attention": "magic"}, "magic"),
+    ],
+)
+def test_a_config_that_cannot_be_built_says_so(change, message):
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(SMALL, **change)

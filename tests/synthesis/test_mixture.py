@@ -1,0 +1,92 @@
+"""Mixtures: light adds, recipes do what they are called, and a seed fixes everything."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Generator
+
+from pellucid.network.light import to_light
+from pellucid.synthesis.mixture import (
+    CLEAN,
+    SOFT,
+    SYMMETRIC,
+    VEIL,
+    SynthesisConfig,
+    draw_recipes,
+    synthesise,
+)
+
+QUIET = {"noise": 0.0, "jpeg": 0.0}
+
+
+def photos(seed: int, count: int = 6) -> torch.Tensor:
+    generator = Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 8, 8, generator=generator)
+    return torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
+
+
+def mix(config: SynthesisConfig, seed: int = 0, count: int = 6):
+    generator = Generator().manual_seed(seed)
+    recipe = draw_recipes(config, count, generator)
+    return synthesise(photos(1, count), photos(2, count), recipe, config, generator)
+
+
+@pytest.mark.parametrize("recipe", SynthesisConfig().recipes, ids=lambda recipe: recipe.name)
+def test_light_adds_where_nothing_clips(recipe):
+    made = mix(SynthesisConfig(recipes=(recipe,), **QUIET))
+    total = made.transmission + made.reflection
+    unclipped = total < 0.98
+    assert unclipped.float().mean() > 0.5
+    difference = (to_light(made.mixture) - total)[unclipped]
+    # What is left is the rounding to 8 bits.
+    assert difference.abs().max() < 0.006
+
+
+def test_ranges():
+    made = mix(SynthesisConfig())
+    for layer in made[:3]:
+        assert layer.shape == (6, 3, 64, 64)
+        assert torch.all((layer >= 0) & (layer <= 1))
+
+
+def test_the_seed_fixes_every_pixel():
+    one, same, other = (
+        mix(SynthesisConfig(), 3),
+        mix(SynthesisConfig(), 3),
+        mix(SynthesisConfig(), 4),
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not torch.equal(one.mixture, other.mixture)
+
+
+def test_clean_is_without_reflection():
+    made = mix(SynthesisConfig(recipes=(CLEAN,), **QUIET))
+    assert made.reflection.max() < 1e-5
+
+
+def test_symmetric_is_half_and_half():
+    made = mix(SynthesisConfig(recipes=(SYMMETRIC,), auto_exposure=0.0, **QUIET))
+    for layer, photo in ((made.transmission, photos(1)), (made.reflection, photos(2))):
+        share = (layer.sum() / to_light(photo).sum()).item()
+        assert 0.44 < share < 0.56
+
+
+def test_a_veil_is_smoother_than_a_soft_reflection():
+    def detail(recipe):
+        recipe = dataclasses.replace(recipe, partial=0.0, fresnel=0.0, ghosting=0.0)
+        layer = mix(SynthesisConfig(recipes=(recipe,), **QUIET), count=24).reflection
+        steps = (layer[..., 1:] - layer[..., :-1]).abs().mean(dim=(1, 2, 3))
+        return (steps / layer.mean(dim=(1, 2, 3))).mean()
+
+    assert detail(VEIL) < 0.8 * detail(SOFT)
+
+
+def test_recipes_are_drawn_by_their_shares():
+    config = SynthesisConfig()
+    drawn = draw_recipes(config, 20_000, Generator().manual_seed(0))
+    shares = torch.bincount(drawn, minlength=len(config.recipes)) / len(drawn)
+    expected = torch.tensor([recipe.share for recipe in config.recipes])
+    torch.testing.assert_close(shares, expected / expected.sum(), atol=0.02, rtol=0)

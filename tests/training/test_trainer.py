@@ -1,0 +1,178 @@
+"""The loop: resumable to the bit, whole checkpoints, honest about bad steps, one process or two."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pellucid.errors import ConfigError, WeightsError
+from pellucid.training.checkpoint import load_newest_checkpoint, load_weights
+from pellucid.training.config import OptimiserConfig, read_training_config
+from pellucid.training.trainer import Trainer, TrainingError, learning_rate_scale
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    found = load_newest_checkpoint(Path(folder))
+    assert found is not None
+    return {f"{f}/{name}": t for f, group in found[0].items() for name, t in group.items()}
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_resuming_gives_the_same_bits_as_not_stopping(tiny_run, tmp_path, change):
+    whole = change(tiny_run, folder=str(tmp_path / "whole"))
+    Trainer(whole).run()
+    Trainer(tiny_run).run(until=lambda progress: progress.step == 2)
+    progress = Trainer(tiny_run).run()
+    assert progress.step == 4
+    assert equal(weights(whole.folder), weights(tiny_run.folder))
+
+
+def test_a_truncated_newest_checkpoint_is_passed_over(tiny_run, tmp_path, change):
+    whole = change(tiny_run, folder=str(tmp_path / "whole"))
+    Trainer(whole).run()
+    newest = Path(whole.folder) / "step-000000004" / "network.safetensors"
+    expected = weights(whole.folder)
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert Trainer(whole).progress.step == 2
+    Trainer(whole).run()
+    assert equal(weights(whole.folder), expected)
+
+
+def test_training_changes_every_part(tiny_run):
+    before = {name: p.clone() for name, p in Trainer(tiny_run).network.named_parameters()}
+    trainer = Trainer(tiny_run)
+    trainer.run()
+    parts = {
+        name.split(".")[0]
+        for name, parameter in trainer.network.named_parameters()
+        if not torch.equal(parameter, before[name])
+    }
+    assert parts == {name.split(".")[0] for name in before}
+
+
+def test_validation_writes_metrics_best_weights_and_resumes(tiny_run, change):
+    told = change(tiny_run, validation=change(tiny_run.validation, every=2), steps=2)
+    trainer = Trainer(told)
+    trainer.run()
+    record = json.loads((Path(told.folder) / "metrics.jsonl").read_text().splitlines()[-1])
+    assert record["step"] == 2
+    assert record["validation"]["gate accuracy"] >= 0
+    best = load_weights(Path(told.folder) / "best.safetensors")
+    trainer.network.load_state_dict(best)
+
+
+def test_a_loss_that_is_not_a_number_changes_no_weight(tiny_run):
+    trainer = Trainer(tiny_run)
+    with torch.no_grad():
+        trainer.network.recovery.join.bias[0] = torch.nan
+    before = trainer.network.recovery.up1.weight.clone()
+    losses = trainer.step()
+    assert losses["total"] != losses["total"]
+    assert torch.equal(before, trainer.network.recovery.up1.weight)
+
+
+def test_a_run_that_only_has_bad_steps_gives_up(tiny_run, change, monkeypatch):
+    monkeypatch.setattr("pellucid.training.trainer.MOST_BAD_STEPS", 2)
+    trainer = Trainer(change(tiny_run, steps=100))
+    monkeypatch.setattr(trainer, "step", lambda: {"total": float("nan")})
+    with pytest.raises(TrainingError, match="learning_rate"):
+        trainer.run()
+
+
+def test_learning_rate_warms_up_stays_and_falls():
+    config = OptimiserConfig(warmup=10, decay_from=50)
+    scales = [learning_rate_scale(step, config, 100) for step in (0, 4, 9, 30, 50, 75, 100)]
+    assert scales == pytest.approx([0.1, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0], abs=1e-6)
+
+
+TWO_PROCESSES = """
+import sys, torch
+torch.set_num_threads(1)
+from pathlib import Path
+from pellucid.training.config import read_training_config
+from pellucid.training.processes import processes
+from pellucid.training.trainer import Trainer
+with processes():
+    Trainer(read_training_config(Path(sys.argv[1]))).run()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tiny_run, tmp_path, change):
+    Trainer(change(tiny_run, steps=2, folder=str(tmp_path / "one"))).run()
+    table = f"""
+photos = "{tiny_run.photos}"
+folder = "{tmp_path}/two"
+steps = 2
+[network]
+channels = 16
+heads = 2
+global_tokens = 3
+decoder_widths = [16, 8, 8]
+decoder_blocks = [1, 1, 1]
+[batch]
+group = 2
+groups = 2
+crop = 32
+[optimiser]
+warmup = 1
+"""
+    (tmp_path / "run.toml").write_text(table)
+    (tmp_path / "main.py").write_text(TWO_PROCESSES)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [sys.executable, *command, str(tmp_path / "main.py"), str(tmp_path / "run.toml")],
+        check=True,
+        timeout=300,
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+    )
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], atol=2e-5, rtol=1e-3)
+
+
+def test_config_file_round_trip(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('photos = "p"\nfolder = "f"\n[batch]\ncrop = 64\n[batch.captions]\nwrong = 0\n')
+    told = read_training_config(path)
+    assert (told.batch.crop, told.batch.captions.wrong) == (64, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('photos = "p"', "folder"),
+        ('photos = "p"\nfolder = "f"\nspeed = 3', "speed"),
+        ('photos = "p"\nfolder = "f"\nsteps = "many"', "steps must be of type int"),
+        ('photos = "p"\nfolder = "f"\nbatch = 3', "batch must be a table"),
+        ('photos = "p"\nfolder = "f"\n[network]\nencoder = "vgg"', "vgg"),
+        ("photos = ", "not TOML"),
+    ],
+)
+def test_a_bad_config_names_the_file_and_the_key(tmp_path, text, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_training_config(path)
+    assert "bad.toml" in str(caught.value)
+
+
+def test_a_missing_config_says_so(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        read_training_config(tmp_path / "none.toml")
+
+
+def test_weights_that_are_no_weights_say_so(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"w\.safetensors"):
+        load_weights(tmp_path / "w.safetensors")
