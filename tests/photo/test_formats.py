@@ -78,7 +78,7 @@ def test_grey_tiff_of_white_as_zero():
 @pytest.mark.parametrize("dtype", [np.uint32, np.int16, np.float64])
 def test_tiff_of_other_numbers(dtype):
     data = tiff_of(np.full((4, 4, 3), 1, dtype))
-    with pytest.raises(PhotoError):
+    with pytest.raises(PhotoError, match="not supported; save it"):
         read_photo(data)
 
 

@@ -71,6 +71,17 @@ def test_partly_changed_light():
     np.testing.assert_array_equal(photo.with_light(light).pixels, expected)
 
 
+def test_unchanged_pixels_keep_codes_that_light_alone_cannot_tell():
+    pixels = samples.codes(8, 8, dtype=np.uint16)
+    pixels[..., 0], pixels[..., 1] = np.arange(64).reshape(8, 8), 65535
+    photo = Photo(pixels, profile=parse_icc(PROFILES["Adobe RGB"]))
+    light = photo.light()
+    light[5:] *= 0.5
+    again = photo.with_light(light).pixels
+    np.testing.assert_array_equal(again[:5], pixels[:5])
+    assert (again[5:] != pixels[5:]).any(axis=-1).all()
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-1, 2, width=32))
 def test_light_is_clipped_to_what_the_photo_can_hold(value):

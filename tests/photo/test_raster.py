@@ -202,6 +202,11 @@ def test_sixteen_bits_are_never_reduced_for_a_lookup_profile():
         photo_from_raster(raster, "scan.tif", "TIFF")
 
 
-def test_broken_exif_is_noted():
-    photo = read_photo(samples.jpeg(exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(40)))
+@pytest.mark.parametrize(
+    "exif", [b"II*\0\x08\0\0\0\xff\xff" + bytes(40), b"no EXIF at all", b"II*\0"]
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_outlives_its_exif(kind, exif):
+    image = Image.fromarray(samples.smooth())
+    photo = read_photo(samples.image_bytes(image, kind, exif=b"Exif\0\0" + exif))
     assert photo.size == (64, 48)

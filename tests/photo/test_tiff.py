@@ -48,7 +48,7 @@ def test_metadata():
 def test_exif_of_a_big_tiff():
     image = Image.fromarray(samples.codes())
     exif = samples.exif(6)
-    photo = read_photo(samples.image_bytes(image, "TIFF", big_tiff=True, exif=exif))
+    photo = read_photo(samples.image_bytes(image, "TIFF", big_tiff=True, exif=exif.tobytes()))
     assert photo.size == (13, 17) and photo.notes == ()
     assert photo.metadata.exif[6:10] in (b"II*\0", b"MM\0*")
     block = load_exif(photo.metadata.exif)

@@ -217,6 +217,7 @@ def test_the_format_it_goes_back_to(source_format, dtype, expected, suffix):
 # Files ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no umask")
 def test_a_path_and_its_rights(tmp_path):
     old = os.umask(0o027)
     try:
@@ -268,6 +269,7 @@ def test_a_link_stays_a_link(tmp_path):
     assert read_photo(tmp_path / "real.png").size == (17, 13)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs FIFOs")
 def test_targets_that_cannot_be(tmp_path):
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")

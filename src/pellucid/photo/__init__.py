@@ -2,12 +2,13 @@
 
 from pellucid.photo.colour import linear_to_srgb, srgb_to_linear
 from pellucid.photo.convert import photo_from_array, photo_from_image
+from pellucid.photo.encode import WriteOptions
 from pellucid.photo.limits import ReadLimits
 from pellucid.photo.metadata import Metadata
 from pellucid.photo.photo import Photo
 from pellucid.photo.profile import ColourProfile
 from pellucid.photo.read import read_photo
-from pellucid.photo.write import WriteOptions, format_for, suffix_for, write_photo
+from pellucid.photo.write import format_for, suffix_for, write_photo
 
 __all__ = [
     "ColourProfile",

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pellucid.errors import PhotoError
-from pellucid.photo.metadata import quiet
 from pellucid.photo.photo import Photo
 from pellucid.photo.raster import Raster, codes_from_floats, photo_from_raster, raster_from_image
+
+_FORMATS = {None: "PNG", "MPO": "JPEG"}
 
 
 def photo_from_image(image: Image.Image) -> Photo:
@@ -26,14 +27,13 @@ def photo_from_image(image: Image.Image) -> Photo:
         if image.mode in {"RGB", "RGBA", "LA", "CMYK"} and ";16" in str(tile[3]):
             raise PhotoError(f"{source}: Pillow would reduce its 16 bits to 8; use read_photo")
     try:
-        with quiet():
-            image.load()
-            raster = raster_from_image(image, source)
+        image.load()
+        raster = raster_from_image(image, source)
     except PhotoError:
         raise
     except Exception as error:
         raise PhotoError(f"{source}: the image cannot be decoded ({error})") from error
-    return photo_from_raster(raster, source, image.format or "PNG")
+    return photo_from_raster(raster, source, _FORMATS.get(image.format) or str(image.format))
 
 
 def photo_from_array(array: NDArray[Any]) -> Photo:

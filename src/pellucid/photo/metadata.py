@@ -63,11 +63,13 @@ def orientation_of(exif: Image.Exif) -> int:
 
 
 def load_exif(data: bytes | None) -> Image.Exif:
-    """Parse an EXIF block; None gives an empty one."""
+    """Parse an EXIF block; None or damaged bytes give an empty one."""
     exif = Image.Exif()
-    if data:
+    try:
         with quiet():
-            exif.load(data)
+            exif.load(data or b"")
+    except Exception:  # hostile tags fail in many ways, and no tag is worth the photo
+        return Image.Exif()
     return exif
 
 

@@ -16,15 +16,15 @@ from pellucid.photo.metadata import (
     Metadata,
     clean_dpi,
     orientation_of,
+    quiet,
     upright_exif,
     upright_xmp,
 )
-from pellucid.photo.photo import Photo
+from pellucid.photo.photo import Codes, Photo
 from pellucid.photo.profile import SRGB, ColourProfile
 
-Codes = NDArray[np.unsignedinteger]
-
 _WITH_ALPHA = {"LA", "PA", "La", "RGBA", "RGBa"}
+_DAMAGED_EXIF = "its EXIF block is damaged and was left out"
 _DEEP_GREY = {"I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -46,7 +46,6 @@ def photo_from_raster(raster: Raster, source: str, source_format: str) -> Photo:
     codes = _upright(raster.codes, orientation_of(raster.exif))
     size = codes.shape[1], codes.shape[0]
     channels = codes.shape[2]
-    grey = channels < 3
     colours, alpha = (codes[..., :-1], codes[..., -1]) if channels in (2, 4) else (codes, None)
     colours, profile = _with_profile(colours, raster, source)
     metadata = Metadata(
@@ -59,7 +58,7 @@ def photo_from_raster(raster: Raster, source: str, source_format: str) -> Photo:
         metadata=metadata,
         source=source,
         source_format=source_format,
-        grey=grey and colours.shape[2] == 1,
+        grey=colours.shape[2] == 1,
         notes=tuple(raster.notes),
     )
 
@@ -78,7 +77,7 @@ def _exif(raster: Raster, size: tuple[int, int]) -> bytes | None:
     try:
         return upright_exif(raster.exif, size)
     except Exception:  # hostile tags fail in many ways, and no tag is worth the photo
-        raster.notes.append("its EXIF block is damaged and was left out")
+        raster.notes.append(_DAMAGED_EXIF)
         return None
 
 
@@ -140,10 +139,18 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image | None:
 
 def raster_around(image: Image.Image, codes: Codes) -> Raster:
     """Put ``codes`` together with the metadata Pillow found in the image's file."""
+    notes = []
+    try:
+        with quiet():
+            exif = image.getexif()
+    except Exception:  # as in _exif
+        exif = Image.Exif()
+        notes.append(_DAMAGED_EXIF)
     return Raster(
         codes=codes,
         icc=image.info.get("icc_profile") or None,
-        exif=image.getexif(),
+        exif=exif,
+        notes=notes,
         xmp=_xmp_bytes(image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")),
         dpi=clean_dpi(image.info.get("dpi")),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +50,9 @@ _HEADS = {
     b"BM": "BMP",
 }
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# Code points of ITU-T H.273 that are sRGB, near enough to be shown as it, or unspecified.
+_SRGB_PRIMARIES = {b"\0\1", b"\0\2"}
+_SRGB_TRANSFER = {b"\0\1", b"\0\2", b"\0\6", b"\0\x0d"}
 READABLE = "JPEG, PNG, TIFF, WebP, AVIF, HEIC, GIF, BMP or camera RAW"
 
 
@@ -66,6 +70,7 @@ def read_photo(
     kind = _kind(data, suffix, name)
     try:
         raster = _decode(data, kind, name, limits)
+        _note_unread_colour(raster, data, kind)
         return photo_from_raster(raster, name, kind)
     except PhotoError:
         raise
@@ -156,13 +161,26 @@ def _decode(data: bytes, kind: str, name: str, limits: ReadLimits) -> Raster:
     if kind == "PNG":
         for _ in png.chunks(data):  # Pillow does not check the sums of the pixels
             pass
-    with quiet():
-        image = _OPENERS[kind](io.BytesIO(data), name)
+    image = _open(data, kind, name)
     limits.check_pixels(name, *image.size)
     raster = _decode_pillow(image, data, kind, name, limits)
-    if (count := getattr(image, "n_frames", 1)) > 1:
+    with quiet():
+        count = getattr(image, "n_frames", 1)
+    if count > 1:
         raster.notes.append(f"it holds {count} pictures; the first was used")
     return raster
+
+
+def _open(data: bytes, kind: str, name: str) -> Image.Image:
+    try:
+        with quiet():
+            return _OPENERS[kind](io.BytesIO(data), name)
+    except SyntaxError as error:
+        if "unknown pixel mode" not in str(error):
+            raise
+        raise PhotoError(
+            f"{name}: this kind of {kind} is not supported; save it as RGB with 8 or 16 bits"
+        ) from error
 
 
 def _decode_pillow(
@@ -171,9 +189,9 @@ def _decode_pillow(
     codes = _deep_codes(image, data, kind, name, limits)
     if codes is not None:
         return _raster_around(image, codes, data, kind)
-    image.load()
-    with quiet():
-        raster = raster_from_image(image, name)
+    with quiet() if kind == "TIFF" else nullcontext():  # loading a TIFF parses its tags
+        image.load()
+    raster = raster_from_image(image, name)
     if kind == "JPEG":
         raster.jpeg = _jpeg_coding(image)
     elif kind == "TIFF":
@@ -204,8 +222,22 @@ def _raster_around(image: Image.Image, codes: np.ndarray, data: bytes, kind: str
         for chunk, content in png.chunks(data):  # Pillow reads chunks after the pixels with them
             if chunk == b"eXIf":
                 image.info["exif"] = bytes(content)
-    with quiet():
-        return raster_around(image, codes)
+    return raster_around(image, codes)
+
+
+def _note_unread_colour(raster: Raster, data: bytes, kind: str) -> None:
+    """Say so where a file declares its colours in a way other than a profile or sRGB."""
+    if raster.icc:
+        return
+    if kind == "PNG":
+        gamma = next((bytes(c) for name, c in png.chunks(data) if name == b"gAMA"), b"")
+        declared = len(gamma) == 4 and abs(int.from_bytes(gamma, "big") - 45455) > 2000
+    else:
+        at = data.find(b"colrnclx") if kind in {"HEIF", "AVIF"} else -1
+        primaries, transfer = data[at + 8 : at + 10], data[at + 10 : at + 12]
+        declared = at >= 0 and not (primaries in _SRGB_PRIMARIES and transfer in _SRGB_TRANSFER)
+    if declared:
+        raster.notes.append("it declares colours other than sRGB without a profile: read as sRGB")
 
 
 def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
