@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.tiny_model import write_tiny_model
+from .helpers.tiny_model import write_tiny_model
 
 
 @pytest.fixture(scope="session")

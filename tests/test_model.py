@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from helpers.tiny_model import write_tiny_model
 from pellucid import model as model_module
 from pellucid.errors import WeightsError
 from pellucid.model import SeparationModel
 from pellucid.photo.colour import srgb_to_linear
 from pellucid.text import NO_DESCRIPTION, word_table
+
+from .helpers.tiny_model import write_tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pellucid
-from helpers.tiny_model import write_tiny_model
 from pellucid.errors import DescriptionError, PhotoError
 from pellucid.model import ModelOutput
 from pellucid.photo import ColourProfile, Photo, photo_from_array, read_photo, write_photo
@@ -17,6 +16,8 @@ from pellucid.resolution import WorkingResolution
 from pellucid.separation import Separation
 from pellucid.separator import Separator
 from pellucid.text import word_table
+
+from .helpers.tiny_model import write_tiny_model
 
 
 @pytest.fixture(scope="module")

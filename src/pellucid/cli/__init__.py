@@ -33,6 +33,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
     "info": Command("pellucid.cli.info:info", "Show the shipped model, its licences and files."),
+    "evaluate": Command("pellucid.cli.evaluate:app", "Score the model on a set of photo pairs."),
     "train": Command("pellucid.cli.train:train", "Train a separator.", "train"),
     "synthesise": Command(
         "pellucid.cli.synthesise:synthesise", "Write training mixtures to a folder.", "train"
