@@ -70,11 +70,6 @@ def test_a_command_is_mounted_by_one_line(cli, mount):
     assert (result.code, result.out) == (0, b"it ran\n")
 
 
-def test_a_plain_function_is_a_command_too(cli, mount):
-    mount("def app(count: int = 2):\n    print(count)\n")
-    assert cli("mounted", "--count", 3).out == b"3\n"
-
-
 def test_a_missing_extra_is_named(cli, mount):
     mount("import no_such_torch\n", extra="train")
     result = cli("mounted")

@@ -26,7 +26,7 @@ def photo_folder(tmp_path_factory):
         colour = COLOURS[number % 6]
         pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
         name = f"{split}_{number}.png"
-        Image.fromarray(pixels).resize((80, 64), Image.Resampling.BICUBIC).save(folder / name)
+        Image.fromarray(pixels).resize((96, 80), Image.Resampling.BICUBIC).save(folder / name)
         rows.append(
             {
                 "file": name,
@@ -56,7 +56,7 @@ def tiny_run(photo_folder, tmp_path):
             decoder_widths=(16, 8, 8),
             decoder_blocks=(1, 1, 1),
         ),
-        batch=BatchConfig(group=2, groups=2, crop=32),
+        batch=BatchConfig(group=2, groups=2, crop=64),
         optimiser=OptimiserConfig(warmup=1),
         validation=ValidationConfig(every=1000, mixtures=2),
     )

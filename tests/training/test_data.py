@@ -27,9 +27,9 @@ def store(photo_folder, tmp_path):
 
 def test_the_store_holds_every_photo(store, photo_folder):
     assert len(store) == 12
-    whole = store.crop(3, (1.0, 0.0, 0.0), 64)
+    whole = store.crop(3, (1.0, 0.0, 0.0), 80)
     with Image.open(photo_folder / store.photos[3].file) as image:
-        assert np.array_equal(whole, np.asarray(image)[:, :64])
+        assert np.array_equal(whole, np.asarray(image)[:, :80])
 
 
 def test_the_second_use_reads_the_cache(store, photo_folder, tmp_path, monkeypatch):

@@ -122,7 +122,7 @@ decoder_blocks = [1, 1, 1]
 [batch]
 group = 2
 groups = 2
-crop = 32
+crop = 64
 [optimiser]
 warmup = 1
 """

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from pellucid.attention.gate import Placement
 from pellucid.errors import ConfigError
 
-Mask = Bool[Tensor, "*batch queries keys"] | Float[Tensor, "*batch queries keys"]
+Mask = Bool[Tensor, "*#batch #queries #keys"] | Float[Tensor, "*#batch #queries #keys"]
 
 
 def value_gated_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     gate: Tensor,
     *,
     placement: Placement = "key",
@@ -54,6 +54,7 @@ def value_gated_attention(
 
     Raises:
         ConfigError: the gate does not fit the tensor that it multiplies.
+
     """
     if placement == "key":
         value = apply_gate(value, gate, "value")
@@ -73,9 +74,9 @@ def value_gated_attention(
 
 
 def softmax_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     *,
     attn_mask: Mask | None = None,
     is_causal: bool = False,
@@ -112,6 +113,7 @@ def apply_gate(tensor: Float[Tensor, "batch heads tokens dim"], gate: Tensor, na
 
     Raises:
         ConfigError: the gate's shape does not fit; the message calls the tensor `name`.
+
     """
     factor = gate.unsqueeze(-1) if gate.ndim == tensor.ndim - 1 else gate
     if not _fits(factor, tensor):
@@ -125,14 +127,14 @@ def apply_gate(tensor: Float[Tensor, "batch heads tokens dim"], gate: Tensor, na
 
 
 def causal_mask(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "queries keys"]:
-    """True where key j ≤ query i + keys − queries."""
+    """Allow key j to query i where j ≤ i + keys − queries."""
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
 def combine_masks(
     mask: Mask | None, allowed: Bool[Tensor, "*batch queries keys"] | None
 ) -> Mask | None:
-    """The mask that holds both: `mask` is bool or additive, `allowed` is bool."""
+    """Make the mask that holds both: `mask` is bool or additive, `allowed` is bool."""
     if mask is None or allowed is None:
         return allowed if mask is None else mask
     if mask.dtype == torch.bool:

@@ -49,6 +49,7 @@ class GateSpec:
 
     Raises:
         ConfigError: the choices contradict each other.
+
     """
 
     signal: Signal = "value"
@@ -120,10 +121,11 @@ PRESETS: Mapping[str, GateSpec] = MappingProxyType(
 
 
 def gate_preset(name: str) -> GateSpec:
-    """The published gate called `name`, one of `PRESETS`.
+    """Return the published gate called `name`, one of `PRESETS`.
 
     Raises:
         ConfigError: there is no preset of that name.
+
     """
     if name not in PRESETS:
         raise ConfigError(f"There is no gate preset {name!r}: choose from {', '.join(PRESETS)}.")
@@ -146,6 +148,7 @@ class Gate(nn.Module):
 
     Raises:
         ConfigError: the layer's sizes cannot carry this gate.
+
     """
 
     def __init__(
@@ -188,7 +191,7 @@ class Gate(nn.Module):
             nn.init.constant_(self.bias, self.spec.bias)
 
     def dense_weight(self) -> Float[Tensor, "gates signal"]:
-        """The weight as one matrix over the whole signal, heads on its diagonal blocks.
+        """Return the weight as one matrix over the whole signal, heads on its diagonal blocks.
 
         One matrix product with zeros in it is faster than a strided product per head.
         """
@@ -204,7 +207,7 @@ class Gate(nn.Module):
     def logits(
         self, signal: Float[Tensor, "batch tokens signal"]
     ) -> Float[Tensor, "batch tokens gates"]:
-        """The gate before its activation, heads side by side."""
+        """Compute the gate before its activation, heads side by side."""
         if signal.shape[-1] != self.signal_dim:
             raise ConfigError(
                 f"This gate looks at a {self.spec.signal} signal of width {self.signal_dim}, "
@@ -215,7 +218,7 @@ class Gate(nn.Module):
         return F.linear(signal, self.dense_weight(), self.bias)
 
     def activate(self, logits: Tensor) -> Tensor:
-        """The gate from its logits, elementwise."""
+        """Compute the gate from its logits, elementwise."""
         gate = F.silu(logits) if self.spec.activation == "silu" else torch.sigmoid(logits)
         return gate if self.spec.gain == 1.0 else gate * self.spec.gain
 
@@ -233,6 +236,7 @@ class Gate(nn.Module):
 
         Raises:
             ConfigError: the signal has another width than the gate was built for.
+
         """
         gate = self.activate(self.logits(signal))
         gate = gate.unflatten(-1, (self.gated_heads, self.gates_per_head)).transpose(1, 2)

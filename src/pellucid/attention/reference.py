@@ -5,6 +5,9 @@ Every fast path of this library is held against these lines.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,11 +15,17 @@ from torch import Tensor
 from pellucid.attention.functional import Mask, causal_mask
 from pellucid.attention.gate import Placement
 
+# How far a fast path's forward pass may be from these lines in float64, for inputs of unit
+# variance: |difference| ≤ TOLERANCES[dtype] · (1 + |expected|).
+TOLERANCES: Mapping[torch.dtype, float] = MappingProxyType(
+    {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
+)
+
 
 def reference_attention(
-    query: Float[Tensor, "batch heads queries dim"],
-    key: Float[Tensor, "batch kv_heads keys dim"],
-    value: Float[Tensor, "batch kv_heads keys value_dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
     gate: Tensor | None = None,
     *,
     placement: Placement = "key",
@@ -26,7 +35,7 @@ def reference_attention(
 ) -> tuple[
     Float[Tensor, "batch heads queries value_dim"], Float[Tensor, "batch heads queries keys"]
 ]:
-    """The output of `value_gated_attention`, and the attention map α that it used.
+    """Compute the output of `value_gated_attention`, and the attention map α that it used.
 
     Arguments as there; groups of query heads share a key head whenever there are fewer key heads;
     there is no dropout. α is the softmax alone, without the gate: the weight that the values get
@@ -45,7 +54,7 @@ def reference_attention(
 
 
 def masked_scores(
-    query: Float[Tensor, "batch heads queries dim"],
+    query: Float[Tensor, "#batch #heads queries dim"],
     key: Float[Tensor, "batch heads keys dim"],
     *,
     attn_mask: Mask | None = None,
@@ -53,8 +62,8 @@ def masked_scores(
     scale: float | None = None,
 ) -> Float[Tensor, "batch heads queries keys"]:
     """Scale · QKᵀ, −∞ where a query may not see a key."""
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = scale * (query @ key.transpose(-2, -1))
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = factor * (query @ key.transpose(-2, -1))
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         scores = scores.masked_fill(~attn_mask, -torch.inf)
     elif attn_mask is not None:

@@ -20,24 +20,26 @@ if TYPE_CHECKING:
 
 
 class Command(NamedTuple):
-    """Where a command is, its line in the help, and the extra it needs, if any.
+    """Where a command's typer app is, its line in the help, and the extra it needs, if any."""
 
-    `target` is "module:name" of a function, or of a typer app with commands of its own.
-    """
-
-    target: str
+    app: str
     help: str
     extra: str | None = None
 
 
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
-    "info": Command("pellucid.cli.info:info", "Show the shipped model, its licences and files."),
-    "evaluate": Command("pellucid.cli.evaluate:app", "Score the model on a set of photo pairs."),
-    "train": Command("pellucid.cli.train:train", "Train a separator.", "train"),
-    "synthesise": Command(
-        "pellucid.cli.synthesise:synthesise", "Write training mixtures to a folder.", "train"
+    "evaluate": Command(
+        "pellucid.cli.evaluate:app", "Score the model and yardsticks on pairs with ground truth."
     ),
+    "synthesise": Command(
+        "pellucid.cli.synthesise:app", "Write the mixtures the model is trained on.", "train"
+    ),
+    "train": Command("pellucid.cli.train:app", "Train a separator, or resume.", "train"),
+    "export": Command(
+        "pellucid.cli.export:app", "Turn trained weights into shipped files.", "train"
+    ),
+    "info": Command("pellucid.cli.info:app", "Show the shipped model, its licences and files."),
 }
 
 
@@ -78,12 +80,8 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str):
-    module, _, attribute = COMMANDS[name].target.partition(":")
-    target = getattr(import_module(module), attribute)
-    if not isinstance(target, typer.Typer):
-        function, target = target, typer.Typer(add_completion=False)
-        target.command()(function)
-    command = typer.main.get_command(target)
+    module, _, attribute = COMMANDS[name].app.partition(":")
+    command = typer.main.get_command(getattr(import_module(module), attribute))
     command.name = name
     return command
 

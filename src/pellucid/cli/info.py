@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

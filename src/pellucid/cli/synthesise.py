@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def synthesise(
     photos: Annotated[Path, typer.Argument(help="Folder of photos with captions.jsonl.")],
     output: Annotated[Path, typer.Argument(help="Folder for the triplets and pairs.jsonl.")],

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="TOML file with the run's configuration.")],
     steps: Annotated[

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
+from pellucid.errors import ConfigError
 from pellucid.network.description import Description
 from pellucid.synthesis.mixture import Mixtures, SynthesisConfig, draw_recipes, synthesise
 from pellucid.text import TOKEN_WIDTH, word_table
@@ -35,11 +36,15 @@ class BatchConfig:
     """Mixtures made and passed through the network together."""
     groups: int = 1
     crop: int = 128
-    """Side of the mixtures in pixels, a multiple of 32."""
+    """Side of the mixtures in pixels, a multiple of 32 (of 64 to train: losses look at half)."""
     window: tuple[float, float] = (0.5, 1.0)
     """Side of the crop relative to the photo's short side."""
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+
+    def __post_init__(self) -> None:
+        if self.crop % 32 or self.crop <= 0:
+            raise ConfigError(f"a crop of {self.crop} pixels is not a multiple of 32")
 
 
 @dataclass(frozen=True)

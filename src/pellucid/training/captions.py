@@ -14,9 +14,14 @@ import numpy as np
 
 from pellucid.training.photos import CaptionedPhoto
 
-FILLERS = frozenset(
-    ["a", "an", "the", "of", "in", "on", "at", "with", "and", "or", "is", "are", "to", "from", "by", "for", "his", "her", "their", "its", "this", "that", "as", "it", "being", "be", "has", "have", "while", "into", "over", "through", "near", "next", "up", "down", "out", "off", "two", "three", "some", "there", "another", "other", "one", "who", "which", "he", "she", "they"]
-)
+# fmt: off
+FILLERS = frozenset((
+    "a", "an", "the", "of", "in", "on", "at", "with", "and", "or", "is", "are", "to", "from",
+    "by", "for", "his", "her", "their", "its", "this", "that", "as", "it", "being", "be", "has",
+    "have", "while", "into", "over", "through", "near", "next", "up", "down", "out", "off", "two",
+    "three", "some", "there", "another", "other", "one", "who", "which", "he", "she", "they",
+))
+# fmt: on
 
 
 class Fate(IntEnum):

@@ -62,7 +62,7 @@ def load_newest_checkpoint(folder: Path) -> tuple[Tensors, Progress] | None:
     for path in reversed(_checkpoints(folder)):
         try:
             progress = Progress(**json.loads((path / "state.json").read_text()))
-            tensors = {file.stem: load_file(file) for file in path.glob("*.safetensors")}
+            tensors = {file.stem: _load(file) for file in path.glob("*.safetensors")}
         except (OSError, ValueError, TypeError, SafetensorError):
             continue
         return tensors, progress
@@ -76,7 +76,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         WeightsError: it is missing, or not a whole safetensors file.
     """
     try:
-        return load_file(path)
+        return _load(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: not readable as weights ({error})") from error
 
@@ -114,6 +114,11 @@ def restore_optimiser(
                 moment: value if moment == "step" else value.to(parameter.device)
                 for moment, value in moments[name].items()
             }
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    # Copies: a tensor that maps the file would die with it when another run replaces the file.
+    return {name: value.clone() for name, value in load_file(path).items()}
 
 
 def _checkpoints(folder: Path) -> list[Path]:

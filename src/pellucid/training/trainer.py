@@ -73,7 +73,7 @@ class Trainer:
         self.pairs = [read_pairs(Path(path)) for path in config.validation.pairs]
         self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
 
-    def run(self, until: Callable[[Progress], bool] = lambda progress: False) -> Progress:
+    def run(self, until: Callable[[Progress], bool] = lambda _: False) -> Progress:
         """Train to the configured number of steps, or until `until` says so.
 
         Raises:

@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-from pellucid.errors import ConfigError
 from pellucid.network.light import to_encoded
 from pellucid.synthesis.mixture import SynthesisConfig
 from pellucid.training.batches import BatchConfig, Batches
@@ -28,10 +27,6 @@ class TripletConfig:
     split: str = "val"
     seed: int = 0
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
-
-    def __post_init__(self) -> None:
-        if self.size % 32:
-            raise ConfigError(f"size {self.size} is not a multiple of 32")
 
 
 def write_triplets(photos: Path, output: Path, config: TripletConfig) -> Path:

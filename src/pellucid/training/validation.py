@@ -88,7 +88,7 @@ def score_pairs(network: SeparationNetwork, pairs: list[Pair], words: bool) -> f
 
 @torch.no_grad()
 def score_mixtures(network: SeparationNetwork, batches: Batches, count: int) -> dict[str, float]:
-    """Return the mean PSNR of both layers over fixed mixtures by recipe, and the gate's accuracy."""
+    """Return both layers' mean PSNR over fixed mixtures, by recipe, and the gate's accuracy."""
     names = [recipe.name for recipe in batches.config.synthesis.recipes]
     scores: dict[str, list[float]] = {}
     hits: list[float] = []

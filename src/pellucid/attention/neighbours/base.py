@@ -1,0 +1,96 @@
+"""The interface that softmax attention and its neighbours share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pellucid.attention.functional import Mask, softmax_attention
+
+
+class AttentionFunction(nn.Module, ABC):
+    """How queries weigh keys and mix values; `Attention` takes any of them.
+
+    Attributes:
+        fused: it runs on the fused kernels behind `scaled_dot_product_attention`, so that no
+            queries × keys map is stored.
+        cacheable: keys and values can be cached as they are, step by step = the whole pass.
+
+    """
+
+    fused: ClassVar[bool]
+    cacheable: ClassVar[bool] = True
+
+    @abstractmethod
+    def forward(
+        self,
+        query: Float[Tensor, "#batch #heads queries dim"],
+        key: Float[Tensor, "#batch #kv_heads keys dim"],
+        value: Float[Tensor, "#batch #kv_heads keys value_dim"],
+        *,
+        attn_mask: Mask | None = None,
+        is_causal: bool = False,
+        dropout_p: float = 0.0,
+        scale: float | None = None,
+    ) -> Float[Tensor, "batch heads queries value_dim"]:
+        """Mix the values; arguments as in `softmax_attention`, grouped queries by head counts."""
+
+    def prefix_tokens(self) -> Float[Tensor, "tokens dim"] | None:
+        """Return learned context tokens that come before all others, or None."""
+        return None
+
+
+class SoftmaxAttention(AttentionFunction):
+    """Plain softmax attention, "Attention Is All You Need", arXiv:1706.03762, Eq. 1."""
+
+    fused = True
+
+    def forward(
+        self,
+        query: Float[Tensor, "#batch #heads queries dim"],
+        key: Float[Tensor, "#batch #kv_heads keys dim"],
+        value: Float[Tensor, "#batch #kv_heads keys value_dim"],
+        *,
+        attn_mask: Mask | None = None,
+        is_causal: bool = False,
+        dropout_p: float = 0.0,
+        scale: float | None = None,
+    ) -> Float[Tensor, "batch heads queries value_dim"]:
+        """Mix the values with softmax(scale · QKᵀ + mask)."""
+        return softmax_attention(
+            query,
+            key,
+            value,
+            attn_mask=attn_mask,
+            is_causal=is_causal,
+            dropout_p=dropout_p,
+            scale=scale,
+            enable_gqa=query.shape[1] != key.shape[1],
+        )
+
+
+def prepend_keys(
+    key: Float[Tensor, "#batch #kv_heads keys dim"],
+    value: Float[Tensor, "#batch #kv_heads keys value_dim"],
+    extra_key: Float[Tensor, "*batch kv_heads extra dim"],
+    extra_value: Float[Tensor, "*batch kv_heads extra value_dim"],
+) -> tuple[Tensor, Tensor]:
+    """Put extra keys and values, the same for every sequence, before the others."""
+    return _prepend(key, extra_key), _prepend(value, extra_value)
+
+
+def _prepend(tensor: Tensor, extra: Tensor) -> Tensor:
+    return torch.cat((extra.expand(tensor.shape[0], -1, -1, -1).to(tensor.dtype), tensor), dim=-2)
+
+
+def prepend_to_mask(mask: Mask | None, extra: int, keys: int) -> Mask | None:
+    """Let every query see `extra` more keys, which come before the `keys` of the mask."""
+    if mask is None:
+        return None
+    mask = mask.expand(*mask.shape[:-1], keys)
+    return F.pad(mask, (extra, 0), value=True if mask.dtype == torch.bool else 0.0)
