@@ -87,7 +87,8 @@ def area_downscale(
 def _average_rows(rows: Rows, width: int, height: int, target: int) -> NDArray[np.float32]:
     """Average `height` rows of `width` pixels down to `target` rows."""
     ratio = height / target
-    step = max(1, int(BAND_PIXELS / (width * ratio)))
+    # 32 at most, because the matrix of shares grows with the square.
+    step = min(32, max(1, int(BAND_PIXELS / (width * ratio))))
     averaged = []
     for start in range(0, target, step):
         stop = min(start + step, target)

@@ -303,6 +303,14 @@ def test_closed_standard_output_is_clean(tiny_weights, photo):
     assert b"Exception ignored" not in err
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_a_missing_stream_is_one_line(cli, photo, monkeypatch, stream):
+    monkeypatch.setattr(sys, stream, None)
+    result = cli("separate", "-" if stream == "stdin" else photo, "-o", "-")
+    assert result.code == 1
+    assert result.err.startswith(f"error: <{stream}>: standard")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_no_partial_file(tiny_weights, tmp_path, number):
     for seed in range(60):
