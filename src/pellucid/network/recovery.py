@@ -50,8 +50,8 @@ class UpStage(nn.Module):
 class LayerHead(nn.Module):
     """The last two convolutions of one layer, at the mixture's own resolution."""
 
-    START = -3.5
-    """Bias of the last convolution: before training, sigmoid(START)² = .0008 of the light."""
+    START = -2.0
+    """Bias of the last convolution: before training, sigmoid(START)² = .014 of white."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
