@@ -34,7 +34,7 @@ step 'types'
 step 'import directions'
 "$bin/lint-imports" --no-cache
 step 'tests'
-"$bin/pytest" -n auto
+OMP_NUM_THREADS=1 "$bin/pytest" -n auto # one process a core, so one thread a process
 step 'package'
 "$bin/python" -m build --outdir "$work/dist" . > "$work/build.log" 2>&1 || fail "$(tail -20 "$work/build.log")"
 
