@@ -18,6 +18,11 @@ from pellucid.errors import ConfigError
 
 from .helpers import assert_within, heads
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:# The axis name:UserWarning"),
+    pytest.mark.filterwarnings("ignore:`isinstance\\(treespec:FutureWarning"),
+]
+
 
 def layer(name, function=None, **fields) -> Attention:
     torch.manual_seed(0)

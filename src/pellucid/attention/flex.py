@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.attention import flex_attention as torch_flex
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from pellucid.attention.functional import apply_gate
@@ -79,7 +80,7 @@ def _with_log_sum_exp(
 ) -> tuple[Tensor, Tensor]:
     """Ask for the log-sum-exp in the way that this torch understands (another one since 2.9)."""
     arguments: tuple[Any, ...] = (query, key, value, score_mod, block_mask)
-    request = getattr(torch.nn.attention.flex_attention, "AuxRequest", None)
+    request = getattr(torch_flex, "AuxRequest", None)
     if request is None:
         return cast("tuple[Tensor, Tensor]", flex_attention(*arguments, **options, return_lse=True))
     output, auxiliary = cast(
