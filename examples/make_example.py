@@ -332,7 +332,7 @@ def _car(canvas: Canvas) -> None:
 
 def through_glass(behind: Light, mirrored: Light) -> Light:
     """Add the defocused street, seen in two surfaces of a pane, to the room; linear light."""
-    soft = np.stack([_blur(mirrored[..., channel], 1.6) for channel in range(3)], axis=2)
+    soft = np.stack([_blur(mirrored[..., channel], 3.0) for channel in range(3)], axis=2)
     height, width = SIZE[1], SIZE[0]
     ghost = np.pad(soft, ((2, 0), (5, 0), (0, 0)), mode="edge")[:height, :width]
     rows, columns = np.mgrid[:height, :width]
