@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -48,3 +51,8 @@ def assert_within(actual: Tensor, expected: Tensor, factor: float = 1.0) -> None
     torch.testing.assert_close(
         actual.double().cpu(), expected.double().cpu(), rtol=tolerance, atol=tolerance
     )
+
+
+def slow_but(names: Iterable[str], quick: set[str]) -> list[Any]:
+    """Parameters of a slow test, of which the quick ones stand for the rest in the default run."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]

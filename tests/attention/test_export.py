@@ -16,7 +16,7 @@ from pellucid.attention import (
 from pellucid.attention.export import DecodingStep, export_onnx
 from pellucid.errors import ConfigError
 
-from .helpers import assert_within, heads
+from .helpers import assert_within, heads, slow_but
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:# The axis name:UserWarning"),
@@ -73,7 +73,7 @@ def _needs_onnx():
     pytest.importorskip("onnxscript")
 
 
-@pytest.mark.parametrize("name", ["vga-key", "vga-query"])
+@pytest.mark.parametrize("name", slow_but(["vga-key", "vga-query"], {"vga-query"}))
 def test_onnx_layer_with_a_padding_mask(name, tmp_path):
     module = Masked(layer(name, kv_heads=2)).eval()
     path = tmp_path / "layer.onnx"
@@ -96,8 +96,9 @@ def test_onnx_layer_with_a_padding_mask(name, tmp_path):
     assert_within(actual, module(x, mask), factor=3)
 
 
-@pytest.mark.parametrize("function", [None, SoftmaxOffByOne(), LearnedSink(4, std=1.0)])
-def test_onnx_decoding_step_with_the_gate_folded_into_the_cache(function, tmp_path):
+@pytest.mark.parametrize("name", slow_but(["softmax", "off-by-one", "sink"], {"softmax"}))
+def test_onnx_decoding_step_with_the_gate_folded_into_the_cache(name, tmp_path):
+    function = {"off-by-one": SoftmaxOffByOne(), "sink": LearnedSink(4, std=1.0)}.get(name)
     module = layer("vga-key", function, kv_heads=2, rope_base=100.0)
     path = tmp_path / "step.onnx"
     shapes = (

@@ -100,6 +100,9 @@ def test_when_it_applies():
     assert not lean.applies(gate, nn.Identity(), states)
     silu = Gate(GateSpec(activation="silu"), heads=1, head_dim=4)
     assert not lean.applies(silu, projection, states)
+    handle = gate.register_forward_hook(lambda *_: None)
+    assert not lean.applies(gate, projection, states)
+    handle.remove()
     with torch.no_grad():
         assert not lean.applies(gate, projection, states)
     with torch.autocast("cpu", torch.bfloat16):

@@ -6,7 +6,7 @@ when the token arrives, and reading the cache costs what it costs in plain atten
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,9 +14,11 @@ from torch import Tensor
 
 from pellucid.errors import ConfigError
 
-Heads = Float[Tensor, "batch kv_heads tokens dim"]
+NewTokens = Float[Tensor, "batch kv_heads tokens dim"]
+AllTokens = Float[Tensor, "batch kv_heads keys dim"]
 
 
+@runtime_checkable
 class Cache(Protocol):
     """What `Attention` asks of a cache."""
 
@@ -24,7 +26,7 @@ class Cache(Protocol):
         """Return the positions that the next tokens will have."""
         ...
 
-    def append(self, key: Heads, value: Heads) -> tuple[Heads, Heads]:
+    def append(self, key: NewTokens, value: NewTokens) -> tuple[AllTokens, AllTokens]:
         """Store the keys and values of new tokens and return all that queries may read."""
         ...
 
@@ -52,7 +54,7 @@ class KVCache:
         """Return the positions that the next tokens will have."""
         return torch.arange(self.length, self.length + tokens, device=device)
 
-    def append(self, key: Heads, value: Heads) -> tuple[Heads, Heads]:
+    def append(self, key: NewTokens, value: NewTokens) -> tuple[AllTokens, AllTokens]:
         """Store the keys and values of new tokens and return those of all tokens."""
         if self.key is not None and self.value is not None:
             key = torch.cat((self.key, key), dim=-2)
@@ -104,7 +106,7 @@ class StaticKVCache:
         """Return the positions that the next tokens will have."""
         return self.length + torch.arange(tokens, device=device)
 
-    def append(self, key: Heads, value: Heads) -> tuple[Heads, Heads]:
+    def append(self, key: NewTokens, value: NewTokens) -> tuple[AllTokens, AllTokens]:
         """Store the keys and values of new tokens and return the whole buffers.
 
         Raises:

@@ -139,7 +139,7 @@ def causal_mask(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "
 
 
 def combine_masks(
-    mask: Mask | None, allowed: Bool[Tensor, "*batch queries keys"] | None
+    mask: Mask | None, allowed: Bool[Tensor, "*#batch #queries #keys"] | None
 ) -> Mask | None:
     """Make the mask that holds both: `mask` is bool or additive, `allowed` is bool."""
     if mask is None or allowed is None:

@@ -26,9 +26,14 @@ from pellucid.attention.gate import Gate
 
 
 def applies(gate: Gate, projection: nn.Module, states: Tensor) -> bool:
-    """Tell whether a key-side gate on these values can and should be computed this way."""
+    """Tell whether a key-side gate on these values can and should be computed this way.
+
+    Forward hooks have to see the gate, and may change the values, so with hooks it cannot.
+    """
+    hooked = bool(gate._forward_hooks or projection._forward_hooks)
     return (
-        gate.spec.activation == "sigmoid"
+        not hooked
+        and gate.spec.activation == "sigmoid"
         and type(projection) is nn.Linear
         and torch.is_grad_enabled()
         and not torch.compiler.is_compiling()

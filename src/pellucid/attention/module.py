@@ -21,7 +21,9 @@ from pellucid.attention.neighbours.base import (
 from pellucid.attention.rotary import rotate
 from pellucid.errors import ConfigError
 
-Tokens = Float[Tensor, "batch tokens dim"]
+Queries = Float[Tensor, "batch queries dim"]
+Context = Float[Tensor, "batch keys context_dim"]
+Values = Float[Tensor, "batch keys values_dim"]
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,14 @@ class Attention(nn.Module):
 
     def forward(
         self,
-        tokens: Tokens,
-        context: Tokens | None = None,
+        tokens: Queries,
+        context: Context | None = None,
         *,
-        values: Tokens | None = None,
+        values: Values | None = None,
         attn_mask: Mask | None = None,
         is_causal: bool = False,
         cache: Cache | None = None,
-    ) -> Tokens:
+    ) -> Queries:
         """Attend from `tokens` to `context`.
 
         Args:
@@ -162,7 +164,7 @@ class Attention(nn.Module):
         return self.out_proj(merge_heads(self._gate_output(mixed, query_gate)))
 
     def _queries_and_keys(
-        self, tokens: Tokens, context: Tokens, cache: Cache | None
+        self, tokens: Queries, context: Context, cache: Cache | None
     ) -> tuple[Tensor, Tensor]:
         query = split_heads(self.q_proj(tokens), self.config.heads)
         key = split_heads(self.k_proj(context), self.config.key_heads)
@@ -176,7 +178,7 @@ class Attention(nn.Module):
         base = self.config.rope_base
         return rotate(query, query_positions, base), rotate(key, key_positions, base)
 
-    def _values(self, states: Tokens) -> Float[Tensor, "batch kv_heads tokens head_dim"]:
+    def _values(self, states: Values) -> Float[Tensor, "batch kv_heads keys head_dim"]:
         """Project the values and, with a key-side gate, multiply them by it."""
         if self.gate is None or self.gate.spec.placement == "query":
             return split_heads(self.v_proj(states), self.config.key_heads)
@@ -187,7 +189,7 @@ class Attention(nn.Module):
         gate = self.gate(flat if self.gate.spec.signal == "value" else states)
         return apply_gate(split_heads(flat, self.config.key_heads), gate, "value")
 
-    def _query_gate_from(self, tokens: Tokens, value: Tensor) -> Tensor | None:
+    def _query_gate_from(self, tokens: Queries, value: Tensor) -> Tensor | None:
         """Compute a query-side gate that needs the new tokens only, before a cache hides them."""
         if self.gate is None or self.gate.spec.placement == "key":
             return None
@@ -197,7 +199,7 @@ class Attention(nn.Module):
 
     def _mix(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Mask | None, is_causal: bool
-    ) -> Float[Tensor, "batch heads tokens head_dim"]:
+    ) -> Float[Tensor, "batch heads queries head_dim"]:
         prefix = self.function.prefix_tokens()
         if prefix is not None:
             attn_mask = prepend_to_mask(attn_mask, prefix.shape[0], key.shape[-2])

@@ -6,11 +6,15 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.attention.functional import Mask, softmax_attention
+
+WiderMask = (
+    Bool[Tensor, "*#batch #queries extra_keys"] | Float[Tensor, "*#batch #queries extra_keys"]
+)
 
 
 class AttentionFunction(nn.Module, ABC):
@@ -88,7 +92,7 @@ def _prepend(tensor: Tensor, extra: Tensor) -> Tensor:
     return torch.cat((extra.expand(tensor.shape[0], -1, -1, -1).to(tensor.dtype), tensor), dim=-2)
 
 
-def prepend_to_mask(mask: Mask | None, extra: int, keys: int) -> Mask | None:
+def prepend_to_mask(mask: Mask | None, extra: int, keys: int) -> WiderMask | None:
     """Let every query see `extra` more keys, which come before the `keys` of the mask."""
     if mask is None:
         return None

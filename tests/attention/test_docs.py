@@ -1,0 +1,53 @@
+"""The tour's code blocks run, and its tables say what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import pellucid.attention
+from pellucid.attention import PRESETS, AttentionFunction
+
+TOUR = Path(__file__).parents[2] / "docs" / "attention.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TOUR.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_code_blocks_run_in_order(capsys):
+    pytest.importorskip("onnxscript")
+    torch.manual_seed(0)
+    namespace: dict[str, object] = {"__name__": "tour"}
+    for number, block in enumerate(blocks("python")):
+        exec(compile(block, f"attention.md, block {number}", "exec"), namespace)
+    printed = blocks("text")[0]
+    assert printed in capsys.readouterr().out
+
+
+def test_every_preset_is_in_the_table():
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\w ]+) \| (key|query) \| (head|element) \|", *_lines())
+    found = {name: (signal.split()[0], *rest) for name, signal, *rest in rows}
+    expected = {name: (s.signal, s.placement, s.granularity) for name, s in PRESETS.items()}
+    assert found == expected
+
+
+def test_the_table_of_neighbours_is_true():
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (yes|no)\b", *_lines())
+    functions = {
+        name: member
+        for name in pellucid.attention.__all__
+        if isinstance(member := getattr(pellucid.attention, name), type)
+        and issubclass(member, AttentionFunction)
+        and member is not AttentionFunction
+    }
+    assert {name: fused == "yes" for name, fused in rows} == {
+        name: function.fused for name, function in functions.items()
+    }
+
+
+def _lines() -> tuple[str, re.RegexFlag]:
+    return TOUR.read_text(encoding="utf-8"), re.MULTILINE
