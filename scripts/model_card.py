@@ -1,0 +1,112 @@
+"""Write the model card, src/pellucid/weights/MODEL_CARD.md, from the manifest and the results.
+
+    python scripts/model_card.py
+
+Figures are read, never typed: results/*/summary.json, results/checks/checks.json, and
+results/training.json (steps, mixtures, hours), which is written when weights are exported.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "src" / "pellucid" / "weights"
+
+CARD = """\
+# Model card: lite
+
+Weights `{weights_id}`, {parameters:.1f} million numbers, {megabytes:.1f} MB as ONNX. Splits a photo
+taken through glass into transmission and reflection, guided by words for either, both or none.
+
+- **Network**: EfficientNet-Lite0 encoder, hypercolumn, global aggregation, language gate, global
+  interaction (Value-State Gated Attention over the words), recovery with two heads. After
+  "Language-guided Image Reflection Separation", arXiv:2402.11874; equations that the paper does not
+  print are our own. Code: `pellucid.network`.
+- **Text**: the word table of wordllama (`l2_supercat`, 256-d, MIT), not part of these files.
+- **Training so far**: {steps:,} steps, {mixtures:,} mixtures of {crop}×{crop} pixels, {hours:.1f}
+  hours on a CPU with two cores shared with other work. This is an early model: it takes soft veils
+  away, and does little yet against strong, sharp reflections.
+
+## Data
+
+Mixtures are synthesised (`pellucid.synthesis`) from 6,191 captioned photos. The photos are not
+shipped. Their sources state:
+
+| source | photos used for | licence stated |
+| --- | --- | --- |
+| Flickr8k | photos with five human captions | research and education only; rights with the users |
+| ImageNet samples | objects, caption from the label | non-commercial research and education |
+| COCO samples | scenes, caption from the labels | Creative Commons, by image |
+| Houses | facades and rooms | none stated |
+| EfficientNet-Lite0, ImageNet weights | start of the encoder | Apache-2.0 |
+
+No real mixture was trained on. The choice among checkpoints looks at `real20-dev`, ten real pairs.
+
+**Licence of the weights**: Apache-2.0 as far as the project's own rights go. Some training photos
+were licensed for research only; whether that binds weights is not settled law. For a commercial
+product, train on photos of your own: `pellucid train`.
+
+## Figures
+
+Protocol and intervals: `docs/results.md`. Regenerate: `pellucid evaluate`, see there.
+
+{figures}
+
+## Limits
+
+- It can mistake what is behind the glass for a reflection, and the other way round: keep your
+  original. Where the photo is clipped to white, no light is recovered.
+- It works at a short side of 320 pixels; finer detail is shared out by a local linear model.
+- It invents nothing on purpose: the transmission never has more light than the photo.
+- Descriptions are English words; the table knows nothing of grammar.
+- Photos differ from the training mixtures: polarised reflections, dirty or tinted glass, double
+  glazing with several ghosts and reflections on water or varnish were not trained on.
+"""
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def row(summary: dict[str, Any], run: dict[str, Any]) -> str:
+    psnr, gain = run["figures"]["transmission.psnr"], run["figures"]["transmission.psnr_gain"]
+    ssim = run["figures"]["transmission.ssim"]["mean"]
+    return (
+        f"| {summary['set']} ({summary['images']}) | {run['method']} | {run['mode']} "
+        f"| {psnr['mean']:.2f} | {gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}] "
+        f"| {ssim:.3f} |"
+    )
+
+
+def figures() -> str:
+    lines = [
+        "| set (photos) | method | words | T PSNR | over the input | T SSIM |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted((ROOT / "results").glob("*/summary.json")):
+        summary = read(path)
+        lines += [row(summary, run) for run in summary["runs"]]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    manifest, training = read(WEIGHTS / "lite.json"), read(ROOT / "results" / "training.json")
+    files = manifest["files"]
+    card = CARD.format(
+        weights_id=manifest["weights_id"],
+        parameters=files["lite.safetensors"]["bytes"] / 2e6,
+        megabytes=files["lite.onnx"]["bytes"] / 1e6,
+        steps=training["steps"],
+        mixtures=training["steps"] * training["batch"],
+        crop=training["crop"],
+        hours=training["seconds"] / 3600,
+        figures=figures(),
+    )
+    (WEIGHTS / "MODEL_CARD.md").write_text(card, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
