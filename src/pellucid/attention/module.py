@@ -16,7 +16,6 @@ from pellucid.attention.neighbours.base import (
     AttentionFunction,
     SoftmaxAttention,
     prepend_keys,
-    prepend_to_mask,
 )
 from pellucid.attention.rotary import rotate
 from pellucid.errors import ConfigError
@@ -202,7 +201,6 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "batch heads queries head_dim"]:
         prefix = self.function.prefix_tokens()
         if prefix is not None:
-            attn_mask = prepend_to_mask(attn_mask, prefix.shape[0], key.shape[-2])
             prefix_key = split_heads(self.k_proj(prefix[None]), self.config.key_heads)
             key, value = prepend_keys(key, value, prefix_key, self._values(prefix[None]))
         return self.function(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -45,7 +45,11 @@ class AttentionFunction(nn.Module, ABC):
         """Mix the values; arguments as in `softmax_attention`, grouped queries by head counts."""
 
     def prefix_tokens(self) -> Float[Tensor, "tokens dim"] | None:
-        """Return learned context tokens that come before all others, or None."""
+        """Return learned context tokens that come before all others, or None.
+
+        `Attention` projects them, and the keys and values that it then calls this function with
+        begin with theirs; its mask does not.
+        """
         return None
 
 
@@ -76,6 +80,33 @@ class SoftmaxAttention(AttentionFunction):
             scale=scale,
             enable_gqa=query.shape[1] != key.shape[1],
         )
+
+
+def attend_with_prefix(
+    query: Float[Tensor, "#batch #heads queries dim"],
+    key: Float[Tensor, "#batch #kv_heads extra_keys dim"],
+    value: Float[Tensor, "#batch #kv_heads extra_keys value_dim"],
+    extra: int,
+    *,
+    attn_mask: Mask | None = None,
+    is_causal: bool = False,
+    dropout_p: float = 0.0,
+    scale: float | None = None,
+) -> Float[Tensor, "batch heads queries value_dim"]:
+    """Attend to keys of which the first `extra` belong to no token and are seen by every query.
+
+    Arguments otherwise as in `softmax_attention`; `attn_mask` is over the tokens' keys alone.
+    """
+    keys = key.shape[-2] - extra
+    options: dict[str, Any] = {"dropout_p": dropout_p, "scale": scale}
+    options["enable_gqa"] = query.shape[1] != key.shape[1]
+    if is_causal and attn_mask is None and query.shape[-2] == keys:
+        # With as many idle queries as extra keys, causality is torch's own and needs no
+        # queries × keys mask.
+        idle = F.pad(query, (0, 0, extra, 0))
+        return softmax_attention(idle, key, value, is_causal=True, **options)[..., extra:, :]
+    mask = prepend_to_mask(attn_mask, extra, keys)
+    return softmax_attention(query, key, value, attn_mask=mask, is_causal=is_causal, **options)
 
 
 def prepend_keys(

@@ -6,12 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pellucid.attention.functional import Mask, softmax_attention
+from pellucid.attention.functional import Mask
 from pellucid.attention.neighbours.base import (
     AttentionFunction,
-    SoftmaxAttention,
+    attend_with_prefix,
     prepend_keys,
-    prepend_to_mask,
 )
 
 
@@ -49,21 +48,20 @@ class KVBias(AttentionFunction):
         scale: float | None = None,
     ) -> Float[Tensor, "batch heads queries value_dim"]:
         """Mix the values; arguments as in `softmax_attention`."""
-        mask = prepend_to_mask(attn_mask, 1, key.shape[-2])
         key, value = prepend_keys(key, value, self.key, self.value)
-        return softmax_attention(
+        return attend_with_prefix(
             query,
             key,
             value,
-            attn_mask=mask,
+            extra=1,
+            attn_mask=attn_mask,
             is_causal=is_causal,
             dropout_p=dropout_p,
             scale=scale,
-            enable_gqa=query.shape[1] != key.shape[1],
         )
 
 
-class RegisterTokens(SoftmaxAttention):
+class RegisterTokens(AttentionFunction):
     """Learned tokens before the sequence: registers, meta tokens.
 
     Darcet et al. 2023, "Vision Transformers Need Registers", arXiv:2309.16588. Given to one
@@ -82,6 +80,29 @@ class RegisterTokens(SoftmaxAttention):
         super().__init__()
         self.tokens = nn.Parameter(torch.empty(count, dim))
         nn.init.normal_(self.tokens, std=0.02)
+
+    def forward(
+        self,
+        query: Float[Tensor, "#batch #heads queries dim"],
+        key: Float[Tensor, "#batch #kv_heads extra_keys dim"],
+        value: Float[Tensor, "#batch #kv_heads extra_keys value_dim"],
+        *,
+        attn_mask: Mask | None = None,
+        is_causal: bool = False,
+        dropout_p: float = 0.0,
+        scale: float | None = None,
+    ) -> Float[Tensor, "batch heads queries value_dim"]:
+        """Mix the values, of which the first are those of the registers."""
+        return attend_with_prefix(
+            query,
+            key,
+            value,
+            extra=self.tokens.shape[0],
+            attn_mask=attn_mask,
+            is_causal=is_causal,
+            dropout_p=dropout_p,
+            scale=scale,
+        )
 
     def prefix_tokens(self) -> Float[Tensor, "count dim"]:
         """Return the tokens, for a layer to project."""

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.attention.functional import Mask, softmax_attention
-from pellucid.attention.neighbours.base import AttentionFunction, prepend_to_mask
+from pellucid.attention.functional import Mask
+from pellucid.attention.neighbours.base import AttentionFunction, attend_with_prefix
 
 
 class SoftmaxOffByOne(AttentionFunction):
@@ -41,16 +41,15 @@ class SoftmaxOffByOne(AttentionFunction):
         scale: float | None = None,
     ) -> Float[Tensor, "batch heads queries value_dim"]:
         """Mix the values; arguments as in `softmax_attention`."""
-        keys = key.shape[-2]
-        return softmax_attention(
+        return attend_with_prefix(
             query,
             F.pad(key, (0, 0, 1, 0)),
             F.pad(value, (0, 0, 1, 0)),
-            attn_mask=prepend_to_mask(attn_mask, 1, keys),
+            extra=1,
+            attn_mask=attn_mask,
             is_causal=is_causal,
             dropout_p=dropout_p,
             scale=scale,
-            enable_gqa=query.shape[1] != key.shape[1],
         )
 
 
@@ -88,17 +87,16 @@ class LearnedSink(AttentionFunction):
         scale: float | None = None,
     ) -> Float[Tensor, "batch heads queries value_dim"]:
         """Mix the values; arguments as in `softmax_attention`."""
-        keys = key.shape[-2]
         factor = query.shape[-1] ** -0.5 if scale is None else scale
-        output = softmax_attention(
+        output = attend_with_prefix(
             self._with_logit(query, factor),
             _with_sink_key(key, self.features),
             F.pad(value, (0, self.features, 1, 0)),
-            attn_mask=prepend_to_mask(attn_mask, 1, keys),
+            extra=1,
+            attn_mask=attn_mask,
             is_causal=is_causal,
             dropout_p=dropout_p,
             scale=factor,
-            enable_gqa=query.shape[1] != key.shape[1],
         )
         return output[..., : -self.features]
 
