@@ -181,7 +181,9 @@ class _XTransformersLayer(nn.Module):
 
     def __init__(self, config: BenchmarkConfig, options: dict[str, Any]) -> None:
         super().__init__()
-        from x_transformers.x_transformers import Attention as TheirAttention
+        from x_transformers.x_transformers import (  # pyright: ignore[reportMissingImports]
+            Attention as TheirAttention,
+        )
 
         self.layer: nn.Module = TheirAttention(
             config.dim,

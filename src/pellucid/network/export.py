@@ -37,6 +37,7 @@ INPUTS = (
     "reflection_mask",
 )
 OUTPUTS = ("transmission", "reflection", "gates", "transmission_map", "reflection_map")
+LICENCE = "Apache-2.0; training photos partly for research only, see the model card"
 HALVED_FROM = 256
 """Tensors with fewer numbers than this stay float32 in the file."""
 
@@ -88,6 +89,7 @@ def save_shipped_weights(weights: dict[str, Tensor], path: Path) -> None:
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(stored, partial)
+    partial.chmod(0o644)  # safetensors creates files that only their owner may read
     partial.replace(path)
 
 
@@ -149,7 +151,12 @@ def ship(weights: dict[str, Tensor], config: NetworkConfig, folder: Path, name: 
     save_shipped_weights(rounded, folder / f"{name}.safetensors")
     identity = _sha256(folder / f"{name}.safetensors")[:12]
     export_onnx(network, folder / f"{name}.onnx", {"architecture": name, "weights_id": identity})
-    manifest: dict[str, Any] = {"weights_id": identity, "network": asdict(config), "files": {}}
+    manifest: dict[str, Any] = {
+        "weights_id": identity,
+        "licence": LICENCE,
+        "network": asdict(config),
+        "files": {},
+    }
     for ending in ("safetensors", "onnx"):
         file = folder / f"{name}.{ending}"
         manifest["files"][file.name] = {"bytes": file.stat().st_size, "sha256": _sha256(file)}
