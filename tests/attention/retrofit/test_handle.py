@@ -135,7 +135,7 @@ def test_grouped_queries():
     handle = retrofit(build(llama), "vga-key")
     assert {gate.gated_heads for gate in handle.gates.values()} == {2}
     handle.undo()
-    with pytest.raises(ConfigError, match="self_attn cannot carry this gate.*features='all'"):
+    with pytest.raises(ConfigError, match=r"self_attn cannot carry this gate.*features='all'"):
         retrofit(handle.model, GateSpec("value", "query"))
     assert not any(hasattr(module, "pellucid_gate") for module in handle.model.modules())
 

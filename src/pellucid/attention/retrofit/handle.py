@@ -34,12 +34,14 @@ class GatedLayer(Protocol):
     Attributes:
         path: the layer's name in the model.
         gate: its gate.
+        kv_heads: its key-value heads.
         value_projection: the module whose output holds the layer's values.
 
     """
 
     path: str
     gate: Gate
+    kv_heads: int
     value_projection: nn.Module
 
     def value_of(self, projected: Tensor) -> Tensor:

@@ -43,6 +43,7 @@ class ProjectedLayer:
             raise ConfigError(f"{layer.path} has a gate already: undo that retrofit first.")
         self.layer = layer
         self.path = layer.path
+        self.kv_heads = layer.kv_heads
         self.gate = layer.make_gate(spec)
         self.value_projection = layer.projection(layer.layout.value)
         self._query_input: Tensor | None = None
@@ -80,7 +81,7 @@ class ProjectedLayer:
     def _gate_values(self, _: nn.Module, inputs: tuple[Tensor, ...], projected: Tensor) -> Tensor:
         value = self.value_of(projected)
         gate = self.gate(value if self.gate.spec.signal == "value" else inputs[0])
-        heads = split_heads(value, self.layer.kv_heads)
+        heads = split_heads(value, self.kv_heads)
         gated = merge_heads(apply_gate(heads, gate, "value"))
         if not self.layer.layout.fused:
             return gated

@@ -1,7 +1,7 @@
 """A gate on `torch.nn.MultiheadAttention`, which calls no projection that a hook could see.
 
 The layer is replaced by this library's `MultiheadAttention` with the same weights. That also turns
-off the fused path of `torch.nn.TransformerEncoderLayer`, which would read the weights past the gate.
+off the fused path of `torch.nn.TransformerEncoderLayer`, which reads the weights past the gate.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class ReplacedLayer:
         original = model.get_submodule(path)
         assert isinstance(original, nn.MultiheadAttention)
         self._original = original
+        self.kv_heads = original.num_heads
         try:
             self._stand_in = MultiheadAttention.from_torch(original, gate=spec)
         except ConfigError as error:
@@ -68,7 +69,7 @@ class ReplacedLayer:
         original, layer = self._original, self._stand_in.attention
         original.to(layer.out_proj.weight)
         projections = (layer.q_proj, layer.k_proj, layer.v_proj)
-        weights = [projection.weight for projection in projections]
+        weights: tuple[Tensor, ...] = tuple(projection.weight for projection in projections)
         if original.in_proj_weight is not None:
             original.in_proj_weight.copy_(torch.cat(weights))
         else:
@@ -76,7 +77,7 @@ class ReplacedLayer:
             for target, weight in zip(separate, weights, strict=True):
                 target.copy_(weight)
         if original.in_proj_bias is not None:
-            biases = [p.bias for p in projections if p.bias is not None]
+            biases: tuple[Tensor, ...] = tuple(projection.bias for projection in projections)
             original.in_proj_bias.copy_(torch.cat(biases))
         original.out_proj.load_state_dict(layer.out_proj.state_dict())
 
