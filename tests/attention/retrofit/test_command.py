@@ -40,7 +40,7 @@ def test_trains_and_writes_gates_model_and_report(folder, text, tmp_path):
     result = run(folder, "--gate", "vga-query", "--text", text, "-o", output, *SMALL)
     assert result.exit_code == 0, result.output
     assert "first_token_attention" in result.stdout
-    assert "bit-identical" in result.stderr
+    assert "\nparity: outputs are bit-identical" in result.stderr
     report = json.loads((output / "report.json").read_text())
     assert report["parity"]["max_difference"] == 0
     assert report["before"]["gate_moved"] == 0 < report["after"]["gate_moved"]

@@ -191,6 +191,33 @@ def test_cross_attention_gets_no_gate():
     assert handle.left_out == ["layers.0.multihead_attn", "layers.1.multihead_attn"]
 
 
+class CrossModel(nn.Module):
+    """Cross-attention that no name gives away."""
+
+    def __init__(self):
+        super().__init__()
+        self.head_dim = 8
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            self.add_module(name, nn.Linear(32, 32))
+
+    def forward(self, x, y):
+        heads = [t.unflatten(-1, (4, 8)).transpose(1, 2) for t in (self.q_proj(x), self.k_proj(y))]
+        value = self.v_proj(y).unflatten(-1, (4, 8)).transpose(1, 2)
+        mixed = nn.functional.scaled_dot_product_attention(*heads, value)
+        return self.o_proj(mixed.transpose(1, 2).flatten(2))
+
+
+def test_a_query_gate_on_foreign_values_is_refused():
+    model, x, y = CrossModel(), torch.randn(1, 5, 32), torch.randn(1, 5, 32)
+    with pytest.raises(ConfigError, match="no value of its own"):
+        retrofit(model, "vga-query", probe=(x, y))
+    assert not hasattr(model, "pellucid_gate")
+    for preset in ("vga-key", "vga-mixed", "g1"):
+        handle = retrofit(model, preset, probe=(x, y))
+        assert handle.parity.bit_identical
+        handle.undo()
+
+
 def test_selected_layers_only():
     handle = retrofit(build(llama), "vga-key", select=lambda name: ".1." in name)
     assert list(handle.gates) == ["model.layers.1.self_attn"]

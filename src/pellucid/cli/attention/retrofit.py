@@ -64,7 +64,8 @@ def retrofit(
     blocks = None if not text else hold_out(read_blocks(language.tokenizer, text, length))
     objective = language.objective()
     handle = put_gates(language.model, gate)
-    say(handle.summary())
+    for line in handle.summary().splitlines():
+        say(line)
     outcome = None
     if blocks is not None:
         every = max(1, steps // 10)
