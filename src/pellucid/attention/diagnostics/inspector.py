@@ -61,7 +61,7 @@ class Inspector:
         self._unmeasured: dict[str, str] = {}
         self._ran: set[nn.Module] = set()
         self._summary = Summary()
-        self._samples = self._batches = 0
+        self._samples = self._batches = self._passes = 0
         self._stack = ExitStack()
         self._begin_batch()
 
@@ -119,9 +119,7 @@ class Inspector:
         self._layers[module].add(found, measurement, self._aligned_ids(found, measurement.valid))
         self._batch.add(path, measurement.values)
         self._valid = measurement.valid if found.self_attention else self._valid
-        self._sequence_first = (
-            isinstance(module, nn.MultiheadAttention) and not module.batch_first
-        )
+        self._sequence_first = isinstance(module, nn.MultiheadAttention) and not module.batch_first
         self._recorded += 1
 
     def parent(self, module: nn.Module) -> nn.Module | None:
@@ -175,6 +173,7 @@ class Inspector:
 
     def _on_start(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._begin_batch()
+        self._passes += 1
         ids = kwargs.get("input_ids", args[0] if args else None)
         if isinstance(ids, Tensor) and ids.ndim == 2 and not ids.is_floating_point():
             self._token_ids = ids.detach()
@@ -235,7 +234,10 @@ class Inspector:
     def _aligned_ids(self, states: AttentionStates, valid: Tensor) -> Tensor | None:
         """Move each sample's first real token to index 0, as positions are counted."""
         ids = self._token_ids
+        tokens = states.key.shape[-2] - states.prefix
         if ids is None or not states.self_attention or ids.shape != valid.shape:
+            return None
+        if ids.shape[1] != tokens:  # older tokens are in a cache
             return None
         first = valid.int().argmax(dim=-1, keepdim=True)
         index = torch.arange(ids.shape[1], device=ids.device) + first.to(ids.device)
@@ -261,12 +263,13 @@ class Inspector:
                 self._unmeasured[path] = f"{type(module).__name__} did not run"
 
     def _nothing_found(self) -> str:
-        if not self._ran:
+        if not self._passes:
             return "Nothing was inspected: the model made no forward pass inside the context."
-        reasons = "; ".join(f"{path or 'the model'}: {why}" for path, why in self._unmeasured.items())
-        return (
-            f"No attention could be measured in {self.name}. "
-            + (reasons or "No module in it calls an attention that the diagnostics can read.")
+        reasons = "; ".join(
+            f"{path or 'the model'}: {why}" for path, why in self._unmeasured.items()
+        )
+        return f"No attention could be measured in {self.name}. " + (
+            reasons or "No module in it calls an attention that the diagnostics can read."
         )
 
     def _notes(self) -> list[str]:
@@ -278,7 +281,9 @@ class Inspector:
         ]
         if self._blocks:
             names = ", ".join(block.path for block in self._blocks.values())
-            notes.append(f"Kurtosis, inf norm and massive activations are of the outputs of: {names}.")
+            notes.append(
+                f"Kurtosis, inf norm and massive activations are of the outputs of: {names}."
+            )
         else:
             notes.append(
                 "Kurtosis, inf norm and massive activations were not measured: no attention layer "
@@ -302,9 +307,11 @@ def inspect(
         InspectionError: no attention was measured.
 
     """
-    with evaluation_mode(model), torch.no_grad(), Inspector(
-        model, epsilon=epsilon, name=name
-    ) as inspector:
+    with (
+        evaluation_mode(model),
+        torch.no_grad(),
+        Inspector(model, epsilon=epsilon, name=name) as inspector,
+    ):
         call_model(model, batch)
     return inspector.report()
 
@@ -339,4 +346,9 @@ def _looks_like_attention(module: nn.Module) -> bool:
 
 def _contains(one: str, other: str) -> bool:
     """Tell whether one path is the other, or inside it, or around it."""
-    return not one or not other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+    return (
+        not one
+        or not other
+        or f"{one}.".startswith(f"{other}.")
+        or f"{other}.".startswith(f"{one}.")
+    )

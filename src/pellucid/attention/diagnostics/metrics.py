@@ -144,9 +144,7 @@ def _contribution_shares(states: AttentionStates, columns: Columns) -> Tensor | 
     return contributions / contributions.sum(dim=-1, keepdim=True)
 
 
-def _gates(
-    states: AttentionStates, columns: Columns
-) -> tuple[dict[str, Tensor], Tensor | None]:
+def _gates(states: AttentionStates, columns: Columns) -> tuple[dict[str, Tensor], Tensor | None]:
     gate = states.gate
     if gate is None:
         return {}, None

@@ -63,7 +63,9 @@ class Running:
     def half_widths(self) -> NDArray[Any]:
         """Return half of the 95 % confidence intervals, NaN below two values."""
         deviation = np.sqrt(self.squares / np.maximum(self.count - 1, 1))
-        return np.where(self.count > 1, Z95 * deviation / np.sqrt(np.maximum(self.count, 1)), np.nan)
+        return np.where(
+            self.count > 1, Z95 * deviation / np.sqrt(np.maximum(self.count, 1)), np.nan
+        )
 
     def estimate(self) -> Estimate:
         """Return the estimate of a scalar."""

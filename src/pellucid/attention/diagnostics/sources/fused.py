@@ -29,7 +29,11 @@ class FusedWatch(TorchFunctionMode):
         self.recorder, self.owner = recorder, owner
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Run the function as it is, and tell the recorder if it is the fused kernel."""
         kwargs = {} if kwargs is None else kwargs

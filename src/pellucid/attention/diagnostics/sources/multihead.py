@@ -90,9 +90,7 @@ def _project(layer: nn.MultiheadAttention, tokens: list[Tensor]) -> list[Tensor]
     ]
 
 
-def _masks(
-    layer: nn.MultiheadAttention, arguments: dict[str, Any], batch: int
-) -> list[Tensor]:
+def _masks(layer: nn.MultiheadAttention, arguments: dict[str, Any], batch: int) -> list[Tensor]:
     """Return torch's two masks with True meaning seen, each as it is, not multiplied out."""
     masks = []
     padding, mask = arguments["key_padding_mask"], arguments["attn_mask"]

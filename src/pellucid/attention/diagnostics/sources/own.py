@@ -88,7 +88,9 @@ class _Call:
                 sink = function.logit.detach()
             case KVBias():
                 prefix, mask = 1, prepend_to_mask(mask, 1, key.shape[-2])
-                key, value = prepend_keys(key, value, function.key.detach(), function.value.detach())
+                key, value = prepend_keys(
+                    key, value, function.key.detach(), function.value.detach()
+                )
             case _:
                 return Unmeasurable(
                     f"{type(function).__name__} is not a softmax of the scores, so there is no "
