@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,3 +82,12 @@ def test_area_downscale_asks_for_bands_only():
 
     area_downscale(rows, (4000, 3000), (427, 320))
     assert max(asked) <= 80
+
+
+def test_long_and_thin_pictures_need_little_memory():
+    picture = np.ones((60_000, 1, 3), np.float32)
+    tracemalloc.start()
+    area_downscale(lambda start, stop: picture[start:stop], (1, 60_000), (1, 6250))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000

@@ -47,7 +47,6 @@ class ModelOutput:
         gates: (2,) float32 in [0, 1], how far the description of the transmission and of the
             reflection was followed; 0 = ignored or missing.
         transmission_map, reflection_map: (N, H / 8, W / 8) float32 weight of each token.
-
     """
 
     transmission: NDArray[np.float32]
@@ -66,7 +65,6 @@ class WeightsInfo:
         sha256: hex digest of the file.
         weights_id, architecture: names the training side gave them.
         manifest: the JSON object beside the file, empty where there is none.
-
     """
 
     path: Path
@@ -90,12 +88,11 @@ class SeparationModel:
 
         Args:
             weights: an ONNX file of this project. The manifest `NAME.json` beside it, which the
-                shipped file must have, has to name the file's SHA-256.
+                shipped file must have, holds its SHA-256: files → NAME.onnx → sha256.
             threads: processor threads of one call; by default all this process may use, 8 at most.
 
         Raises:
             WeightsError: the file is missing, damaged, or of another model.
-
         """
         path = SHIPPED_WEIGHTS if weights is None else Path(weights)
         content = _read(path)
@@ -103,7 +100,7 @@ class SeparationModel:
         digest = hashlib.sha256(content).hexdigest()
         if manifest is None and weights is None:
             raise WeightsError(f"{path.with_suffix('.json')} is missing: {_REINSTALL}")
-        if manifest is not None and manifest["sha256"] != digest:
+        if manifest is not None and _promised_digest(manifest, path) != digest:
             raise WeightsError(
                 f"{path} is damaged or was replaced (its SHA-256 is not the one in "
                 f"{path.with_suffix('.json').name}): install the package or export the model again"
@@ -127,7 +124,6 @@ class SeparationModel:
 
         Raises:
             WeightsError: the network gave values that are not finite.
-
         """
         feed = {
             "mixture": np.ascontiguousarray(mixture.transpose(2, 0, 1)[None]),
@@ -161,8 +157,7 @@ def read_manifest(weights: Path) -> dict[str, Any] | None:
     """Return the JSON object in the manifest beside a weights file, None where there is none.
 
     Raises:
-        WeightsError: the manifest cannot be read or does not name a SHA-256.
-
+        WeightsError: the manifest cannot be read.
     """
     path = weights.with_suffix(".json")
     try:
@@ -171,9 +166,18 @@ def read_manifest(weights: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read ({error}): {_REINSTALL}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), str):
-        raise WeightsError(f"{path} names no sha256: {_REINSTALL}")
+    if not isinstance(manifest, dict):
+        raise WeightsError(f"{path} is no manifest: {_REINSTALL}")
     return manifest
+
+
+def _promised_digest(manifest: dict[str, Any], weights: Path) -> str:
+    try:
+        return manifest["files"][weights.name]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{weights.with_suffix('.json')} holds no sha256 of {weights.name}: {_REINSTALL}"
+        ) from error
 
 
 def _open_session(content: bytes, path: Path, threads: int | None) -> InferenceSession:

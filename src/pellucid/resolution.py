@@ -30,7 +30,6 @@ class WorkingResolution:
         short_side: most pixels of the short side.
         area: most pixels, counting a side shorter than `multiple` as if it were that long.
         multiple: the model's sides are multiples of this; pictures are padded up to it.
-
     """
 
     short_side: int = 320
@@ -75,7 +74,6 @@ def area_downscale(
 
     Returns:
         The (height, width, C) float32 picture at the target size.
-
     """
     (width, height), (target_width, target_height) = size, target
     short = _average_rows(rows, width, height, target_height)
@@ -89,7 +87,8 @@ def area_downscale(
 def _average_rows(rows: Rows, width: int, height: int, target: int) -> NDArray[np.float32]:
     """Average `height` rows of `width` pixels down to `target` rows."""
     ratio = height / target
-    step = max(1, int(BAND_PIXELS / (width * ratio)))
+    # 32 at most, because the matrix of shares grows with the square.
+    step = min(32, max(1, int(BAND_PIXELS / (width * ratio))))
     averaged = []
     for start in range(0, target, step):
         stop = min(start + step, target)

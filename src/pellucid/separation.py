@@ -40,7 +40,6 @@ class WordMap:
         word: as typed.
         weight: (ceil(h / 8), ceil(w / 8)) float32 over the working resolution h × w, the sum over
             the word's tokens of what the network gave each of them.
-
     """
 
     word: str
@@ -70,7 +69,6 @@ class Separation:
         gates: how far each description was followed.
         word_maps: where each word acted.
         notes: what a person should know of this result, e.g. that a description was cut.
-
     """
 
     source: Photo
@@ -121,7 +119,6 @@ class Separation:
 
         Raises:
             ValueError: the strength is outside [-100, 100].
-
         """
         if not -FULL_STRENGTH <= strength <= FULL_STRENGTH:
             raise ValueError(f"strength is {strength}: use a number from -100 to 100")

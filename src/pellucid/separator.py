@@ -47,7 +47,6 @@ class Separator:
 
         Raises:
             WeightsError: the weights are missing, damaged, or of another model.
-
         """
         return cls(SeparationModel.load(weights, threads), word_table())
 
@@ -70,7 +69,6 @@ class Separator:
             PhotoError: the photo cannot be read.
             DescriptionError: a description cannot be used.
             WeightsError: the word table is missing, or the weights gave no finite values.
-
         """
         described = {
             "transmission": self._describe("transmission", transmission),
@@ -111,7 +109,6 @@ def open_photo(image: str | Path | bytes | Image.Image | NDArray[np.generic] | P
 
     Raises:
         PhotoError: the image cannot be read.
-
     """
     if isinstance(image, Photo):
         return image

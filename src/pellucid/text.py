@@ -40,7 +40,6 @@ class Description:
         tokens: (N, 256) float32 token vectors, N >= 1.
         mask: (N,) bool, True where a token is real; all False when there is no description.
         cut: whether words were left out because the text was longer than 32 tokens.
-
     """
 
     words: tuple[str, ...]
@@ -70,7 +69,6 @@ class TextEncoder(Protocol):
 
         Raises:
             DescriptionError: the text cannot be used.
-
         """
         ...
 
@@ -80,7 +78,6 @@ def normalise(text: str) -> str:
 
     Raises:
         DescriptionError: the text is longer than 2000 characters.
-
     """
     if len(text) > MAX_CHARACTERS:
         raise DescriptionError(

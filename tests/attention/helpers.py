@@ -8,8 +8,7 @@ from torch import Tensor
 
 from pellucid.attention.reference import TOLERANCES
 
-DEVICES = [
-    "cpu",
+OTHER_DEVICES = [
     pytest.param(
         "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
     ),

@@ -10,7 +10,7 @@ from pellucid.attention import reference_attention, softmax_attention, value_gat
 from pellucid.attention.reference import TOLERANCES
 from pellucid.errors import ConfigError
 
-from .helpers import DEVICES, assert_within, heads, qkv
+from .helpers import OTHER_DEVICES, assert_within, heads, qkv
 
 PLACEMENTS = ["key", "query"]
 
@@ -28,14 +28,23 @@ def test_gate_of_one_is_torchs_attention_bit_for_bit(placement, dtype, is_causal
     assert torch.equal(actual, expected)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("dtype", list(TOLERANCES))
 @pytest.mark.parametrize("mask", ["none", "causal", "bool", "additive"])
 @pytest.mark.parametrize("element", [False, True])
-def test_is_the_reference_within_the_table(device, placement, dtype, mask, element):
-    if device == "mps" and dtype == torch.float64:
-        pytest.skip("MPS has no float64")
+def test_is_the_reference_within_the_table(placement, dtype, mask, element):
+    check_against_reference("cpu", placement, dtype, mask, element)
+
+
+@pytest.mark.parametrize("device", OTHER_DEVICES)
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_is_the_reference_on_other_devices(device, placement):
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        for mask in ("none", "causal", "bool", "additive"):
+            check_against_reference(device, placement, dtype, mask, element=False)
+
+
+def check_against_reference(device, placement, dtype, mask, element):
     query, key, value = qkv(kv_heads=2, queries=70, keys=70, dim=32, dtype=dtype)
     owners = 2 if placement == "key" else 4
     gate = torch.sigmoid(heads(2, owners, 70, *([32] if element else []), dtype=dtype))

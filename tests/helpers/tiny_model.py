@@ -28,7 +28,8 @@ def write_tiny_model(path: Path, share: float = 0.8, format: str = "1") -> Path:
 
 def write_manifest(path: Path) -> None:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest = {"sha256": digest, "weights_id": "tiny", "licence": "CC0-1.0"}
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": digest}}
+    manifest = {"weights_id": "tiny", "licence": "CC0-1.0", "files": files}
     path.with_suffix(".json").write_text(json.dumps(manifest), encoding="utf-8")
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Generator
 
-from pellucid.network.light import to_light
+from pellucid.network.light import to_encoded, to_light
 from pellucid.synthesis.mixture import (
     CLEAN,
+    ENCODED,
     SOFT,
     SYMMETRIC,
     VEIL,
@@ -34,9 +35,20 @@ def mix(config: SynthesisConfig, seed: int = 0, count: int = 6):
     return synthesise(photos(1, count), photos(2, count), recipe, config, generator)
 
 
-@pytest.mark.parametrize("recipe", SynthesisConfig().recipes, ids=lambda recipe: recipe.name)
+LIGHT_ADDS = [recipe for recipe in SynthesisConfig().recipes if not recipe.adds_encoded]
+
+
+def test_encoded_mixtures_add_encoded_values():
+    made = mix(SynthesisConfig(recipes=(ENCODED,), **QUIET))
+    total = (to_encoded(made.transmission) + to_encoded(made.reflection)).clamp(max=1.0)
+    assert not made.adds.any()
+    assert (made.mixture - total).abs().max() < 0.6 / 255
+
+
+@pytest.mark.parametrize("recipe", LIGHT_ADDS, ids=lambda recipe: recipe.name)
 def test_light_adds_where_nothing_clips(recipe):
     made = mix(SynthesisConfig(recipes=(recipe,), **QUIET))
+    assert made.adds.all()
     total = made.transmission + made.reflection
     unclipped = total < 0.98
     assert unclipped.float().mean() > 0.5

@@ -45,10 +45,20 @@ def test_recomposition_counts_only_what_does_not_clip():
     mixture = torch.rand(1, 3, 8, 8) * 0.9
     light = to_light(mixture)
     layers = Layers(0.7 * light, 0.3 * light)
-    assert float(recomposition_error(layers, mixture)) == pytest.approx(0.0, abs=1e-6)
+    adds = torch.tensor([True])
+    assert float(recomposition_error(layers, mixture, adds)) == pytest.approx(0.0, abs=1e-6)
     clipped = mixture.clone()
     clipped[..., :4] = 1.0
-    assert float(recomposition_error(layers, clipped)) == pytest.approx(0.0, abs=1e-6)
+    assert float(recomposition_error(layers, clipped, adds)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_recomposition_leaves_out_mixtures_whose_light_does_not_add():
+    mixture = torch.rand(2, 3, 8, 8) * 0.9
+    light = to_light(mixture)
+    layers = Layers(0.7 * light, torch.stack([0.3 * light[0], light[1]]))
+    only_first, both = torch.tensor([True, False]), torch.tensor([True, True])
+    assert float(recomposition_error(layers, mixture, only_first)) == pytest.approx(0.0, abs=1e-6)
+    assert float(recomposition_error(layers, mixture, both)) > 0.01
 
 
 def test_halve_is_a_mean():

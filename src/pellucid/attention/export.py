@@ -29,6 +29,7 @@ class DecodingStep(nn.Module):
     def __init__(self, attention: Attention) -> None:
         super().__init__()
         self.attention = attention
+        self.train(attention.training)
 
     def forward(
         self,

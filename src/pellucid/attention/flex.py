@@ -7,10 +7,12 @@ torch has no backward pass for it on the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.attention import flex_attention as torch_flex
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from pellucid.attention.functional import apply_gate
@@ -62,15 +64,26 @@ def flex_sink_attention(
     Logits of zero make it softmax-off-by-one. `neighbours.LearnedSink` is the same function on
     `scaled_dot_product_attention`.
     """
-    output, log_sum_exp = flex_attention(
-        query,
-        key,
-        value,
-        score_mod,
-        block_mask,
-        scale=scale,
-        enable_gqa=enable_gqa,
-        return_lse=True,
-    )
+    options: dict[str, Any] = {"scale": scale, "enable_gqa": enable_gqa}
+    output, log_sum_exp = _with_log_sum_exp(query, key, value, score_mod, block_mask, options)
     kept = torch.sigmoid(log_sum_exp - logit[:, None])
     return apply_gate(output, kept, "output")
+
+
+def _with_log_sum_exp(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_mod: ScoreMod | None,
+    block_mask: BlockMask | None,
+    options: dict[str, Any],
+) -> tuple[Tensor, Tensor]:
+    """Ask for the log-sum-exp in the way that this torch understands (another one since 2.9)."""
+    arguments: tuple[Any, ...] = (query, key, value, score_mod, block_mask)
+    request = getattr(torch_flex, "AuxRequest", None)
+    if request is None:
+        return cast("tuple[Tensor, Tensor]", flex_attention(*arguments, **options, return_lse=True))
+    output, auxiliary = cast(
+        "tuple[Tensor, Any]", flex_attention(*arguments, **options, return_aux=request(lse=True))
+    )
+    return output, auxiliary.lse

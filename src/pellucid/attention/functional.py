@@ -15,6 +15,9 @@ from pellucid.errors import ConfigError
 
 Mask = Bool[Tensor, "*#batch #queries #keys"] | Float[Tensor, "*#batch #queries #keys"]
 
+# torch 2.6 cannot tell exporting from compiling.
+_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+
 
 def value_gated_attention(
     query: Float[Tensor, "#batch #heads queries dim"],
@@ -96,7 +99,7 @@ def softmax_attention(
         causal = None if queries == 1 else causal_mask(queries, keys, query.device)
         attn_mask = combine_masks(attn_mask, causal)
         is_causal = False
-    return F.scaled_dot_product_attention(
+    output = F.scaled_dot_product_attention(
         query,
         key,
         value,
@@ -106,6 +109,10 @@ def softmax_attention(
         scale=scale,
         enable_gqa=enable_gqa,
     )
+    # torch's kernels give zeros where a query sees no key; its ONNX translation does not.
+    if attn_mask is not None and _is_exporting():
+        return output.masked_fill(~_sees_any_key(attn_mask), 0.0)
+    return output
 
 
 def apply_gate(tensor: Float[Tensor, "batch heads tokens dim"], gate: Tensor, name: str) -> Tensor:
@@ -150,3 +157,8 @@ def _fits(factor: Tensor, tensor: Tensor) -> bool:
     heads_fit = factor.shape[1] == tensor.shape[1] or 1 in (factor.shape[1], tensor.shape[1])
     tokens_fit = factor.shape[-2] == tensor.shape[-2]
     return batch_fits and heads_fit and tokens_fit and factor.shape[-1] in (1, tensor.shape[-1])
+
+
+def _sees_any_key(mask: Mask) -> Bool[Tensor, "*batch queries 1"]:
+    seen = mask if mask.dtype == torch.bool else mask != -torch.inf
+    return seen.any(dim=-1, keepdim=True)

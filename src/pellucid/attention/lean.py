@@ -6,8 +6,8 @@ g = gain · σ(l) needs only the gated value G = g V and its gradient,
 
     ∂L/∂l = g′ Σ_d V_d ∂L/∂G_d = (1 − σ(l)) Σ_d G_d ∂L/∂G_d,
 
-and attention keeps G anyway. When the logits too are computed without the values (from the state
-that the values are projected from, see `projected_logits`), nothing keeps V alive.
+and attention keeps G anyway. When the logits too are computed without the values, from the state
+that the values are projected from (see `projected_logits`), nothing keeps V alive.
 
 All of this is exact, and for training in eager mode only: a compiler decides by itself what to
 keep.
@@ -28,8 +28,7 @@ from pellucid.attention.gate import Gate
 def applies(gate: Gate, projection: nn.Module, states: Tensor) -> bool:
     """Tell whether a key-side gate on these values can and should be computed this way."""
     return (
-        gate.spec.signal == "value"
-        and gate.spec.activation == "sigmoid"
+        gate.spec.activation == "sigmoid"
         and type(projection) is nn.Linear
         and torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
@@ -41,7 +40,10 @@ def project_gated_values(
     states: Float[Tensor, "batch tokens dim"], projection: nn.Linear, gate: Gate
 ) -> Float[Tensor, "batch tokens heads_dim"]:
     """Compute g · V for V = projection(states), keeping neither V nor g for the backward pass."""
-    logits = projected_logits(states, projection, gate)
+    if gate.spec.signal == "value":
+        logits = projected_logits(states, projection, gate)
+    else:
+        logits = gate.logits(states)
     return gate_values(projection(states), logits, gate.spec.gain)
 
 

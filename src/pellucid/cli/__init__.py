@@ -59,6 +59,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]):
         """Return the real command, imported now."""
         name, command, rest = super().resolve_command(ctx, args)
+        ctx.invoked_subcommand = name
         return name, _load(name) if name and command else command, rest
 
     def invoke(self, ctx: Any) -> object:

@@ -82,7 +82,6 @@ def plan(
     Raises:
         PlanError: the arguments contradict each other, the output folder is missing, or two
             outputs, or an output and an input, are the same file.
-
     """
     chosen = _chosen_layers(photos, output, layers)
     if STREAM in photos and len(photos) > 1:

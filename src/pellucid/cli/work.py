@@ -68,7 +68,7 @@ class Worker:
 
     def _separate(self, job: Job) -> tuple[Separation, tuple[str, ...]]:
         self._check_targets(job)
-        content = sys.stdin.buffer.read() if job.source == STREAM else None
+        content = _from_stdin() if job.source == STREAM else None
         photo = read_photo(job.source if content is None else _named(content))
         separation = self._separator.separate(
             photo,
@@ -126,7 +126,15 @@ def _copy(source: str | bytes, target: str) -> None:
         replace_file(Path(target), content, printable(target))
 
 
+def _from_stdin() -> bytes:
+    if sys.stdin is None:
+        raise PhotoError("<stdin>: standard input is closed: send a photo through it")
+    return sys.stdin.buffer.read()
+
+
 def _to_stdout(content: bytes) -> None:
+    if sys.stdout is None:
+        raise PhotoError("<stdout>: standard output is closed: name a file with -o")
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from pellucid.network.light import to_encoded, to_light
@@ -48,16 +48,33 @@ class Recipe:
     """Probability that it is much darker behind the glass than in front of it."""
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
+    adds_encoded: bool = False
+    """Add sRGB values instead of light, as CEILNet's data do (Fan et al. 2017, §4.1). Not physics:
+    the field's synthetic test sets are made so."""
 
 
-SOFT = Recipe("soft", 0.34, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.3, strength=(0.1, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
     "veil", 0.22, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
-SHARP = Recipe("sharp", 0.22, strength=(0.1, 0.9), blur=(0.2, 0.8), highlight_gain=(1.0, 2.0))
+SHARP = Recipe("sharp", 0.18, strength=(0.1, 0.9), blur=(0.2, 0.8), highlight_gain=(1.0, 2.0))
+ENCODED = Recipe(
+    "encoded",
+    0.12,
+    strength=(0.15, 0.8),
+    transmittance=(0.9, 1.0),
+    blur=(0.8, 4.0),
+    highlight_gain=(1.0, 1.5),
+    ghosting=0.0,
+    partial=0.0,
+    fresnel=0.0,
+    dark=0.0,
+    tint=0.0,
+    adds_encoded=True,
+)
 SYMMETRIC = Recipe(
     "symmetric",
-    0.13,
+    0.11,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
@@ -68,14 +85,14 @@ SYMMETRIC = Recipe(
     dark=0.0,
     tint=0.0,
 )
-CLEAN = Recipe("clean", 0.09, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.07, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)
 class SynthesisConfig:
     """Which mixtures are made, and what the sensor does to them."""
 
-    recipes: tuple[Recipe, ...] = field(default=(SOFT, VEIL, SHARP, SYMMETRIC, CLEAN))
+    recipes: tuple[Recipe, ...] = field(default=(SOFT, VEIL, SHARP, ENCODED, SYMMETRIC, CLEAN))
     auto_exposure: float = 0.75
     """Probability that the camera exposed for the mixture instead of clipping it."""
     noise: float = 0.5
@@ -93,6 +110,8 @@ class Mixtures(NamedTuple):
     reflection: Light
     recipe: Int[Tensor, " B"]
     """Index into the configuration's recipes."""
+    adds: Bool[Tensor, " B"]
+    """Whether M = T + R in light where nothing clips; false where encoded values were added."""
 
 
 def draw_recipes(config: SynthesisConfig, count: int, generator: Generator) -> Int[Tensor, " B"]:
@@ -113,8 +132,17 @@ def synthesise(
     transmission = to_light(behind) * per_photo(drawn.transmittance())
     reflection = _reflect(to_light(mirrored), drawn, generator)
     transmission, reflection = _expose(transmission, reflection, config, generator)
-    captured = _capture(transmission + reflection, config, generator)
-    return Mixtures(captured, transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0), recipe)
+    transmission, reflection = transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0)
+    captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
+    return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
+
+
+def _add(transmission: Light, reflection: Light, adds: Bool[Tensor, " B"]) -> Light:
+    light = transmission + reflection
+    if bool(adds.all()):
+        return light
+    encoded = to_encoded(transmission) + to_encoded(reflection)
+    return torch.where(per_photo(adds), light, to_light(encoded.clamp(0.0, 1.0)))
 
 
 class _Draw:
@@ -125,6 +153,7 @@ class _Draw:
     ) -> None:
         self.recipes = [config.recipes[index] for index in recipe.tolist()]
         self.generator = generator
+        self.adds = torch.tensor([not recipe.adds_encoded for recipe in self.recipes])
 
     def between(self, name: str) -> PerPhoto:
         """Draw log-uniformly from the range called `name`."""

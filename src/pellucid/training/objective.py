@@ -67,7 +67,9 @@ class Objective(nn.Module):
             "reflection": rms_error(shown.reflection, truth.reflection),
             "gradient": gradient_error(shown.transmission, truth.transmission)
             + 0.5 * gradient_error(shown.reflection, truth.reflection),
-            "recomposition": recomposition_error(output.layers, group.mixtures.mixture),
+            "recomposition": recomposition_error(
+                output.layers, group.mixtures.mixture, group.mixtures.adds
+            ),
             "gate": self._gate(output, group),
         }
         losses |= self._perceived(shown, truth, output, group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pellucid.network.light import to_light
@@ -31,9 +31,14 @@ def gradient_error(
     return across + down
 
 
-def recomposition_error(layers: Layers, mixture: Float[Tensor, "B 3 H W"]) -> Float[Tensor, ""]:
-    """Mean absolute difference between T + R and M in linear light, where M does not clip."""
-    unclipped = (mixture < 0.98).to(mixture.dtype)
+def recomposition_error(
+    layers: Layers, mixture: Float[Tensor, "B 3 H W"], adds: Bool[Tensor, " B"]
+) -> Float[Tensor, ""]:
+    """Mean absolute difference between T + R and M in linear light, where M does not clip.
+
+    Only mixtures whose light `adds` count.
+    """
+    unclipped = (mixture < 0.98).to(mixture.dtype) * adds[:, None, None, None]
     difference = layers.transmission + layers.reflection - to_light(mixture)
     return (difference.abs() * unclipped).sum() / unclipped.sum().clamp(min=1.0)
 

@@ -1,0 +1,15 @@
+"""The commands of `pellucid attention`."""
+
+from __future__ import annotations
+
+import typer
+
+from pellucid.cli.attention.benchmark import benchmark
+
+app = typer.Typer(no_args_is_help=True, help="Value-State Gated Attention as a library.")
+app.command()(benchmark)
+
+
+@app.callback()
+def _group() -> None:
+    """Measure the attention library."""
