@@ -33,7 +33,11 @@ def naive_metrics(states: AttentionStates, epsilon: float) -> dict[str, np.ndarr
     group = heads // states.key.shape[1]
     q, k, v = (t.double().numpy() for t in (states.query, states.key, states.value))
     raw = v if states.raw_value is None else states.raw_value.double().numpy()
-    names = ["first_attention", "strongest_attention", "delta_logit", "drain_first", "drain_strongest", "sink_first", "sink_any", "contribution_first", "contribution_strongest"]
+    names = [
+        *("first_attention", "strongest_attention", "delta_logit", "drain_first"),
+        *("drain_strongest", "sink_first", "sink_any"),
+        *("contribution_first", "contribution_strongest"),
+    ]
     result = {name: np.full((batch, heads), np.nan) for name in names}
     for b in range(batch):
         allowed_any = np.isfinite(mask[b]).any(axis=(0, 1))

@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_leaves
 from pellucid.attention import Attention, AttentionConfig
 from pellucid.attention.diagnostics import Inspector
 from pellucid.attention.diagnostics.columns import BUDGET
+from pellucid.attention.diagnostics.memory import measure_table
 
 
 class LargestTensor(TorchDispatchMode):
@@ -31,3 +32,11 @@ def test_no_map_of_queries_and_keys(causal: bool) -> None:
         layer(torch.randn(1, tokens, 16), is_causal=causal)
     assert inspector.report().samples == 1
     assert largest.numbers <= max(BUDGET, heads * tokens * 16) < tokens * tokens
+
+
+@pytest.mark.slow
+def test_peak_memory_grows_linearly() -> None:
+    """Twice the tokens take twice the memory, not four times."""
+    small, large = measure_table((4096, 8192))
+    assert large.mebibytes < 2.6 * small.mebibytes
+    assert large.mebibytes < large.map_mebibytes / 2

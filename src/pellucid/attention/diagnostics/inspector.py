@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from pellucid.attention.diagnostics import activations, metrics
+from pellucid.attention.diagnostics import activations, metrics, summary
 from pellucid.attention.diagnostics.activations import first_tensor, measure_activations
 from pellucid.attention.diagnostics.gather import ActivationGather, LayerGather
 from pellucid.attention.diagnostics.metrics import measure
@@ -98,7 +98,7 @@ class Inspector:
             activations=[block.report() for block in self._blocks.values()],
             unmeasured=dict(self._unmeasured),
             notes=self._notes(),
-            definitions={**metrics.DEFINITIONS, **activations.DEFINITIONS},
+            definitions={**metrics.DEFINITIONS, **activations.DEFINITIONS, **summary.DEFINITIONS},
         )
 
     # What sources call.

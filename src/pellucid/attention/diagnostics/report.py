@@ -116,6 +116,8 @@ class Report:
         unmeasured: module to the reason why its attention could not be measured.
         notes: what a reader must know to read the numbers.
         definitions: metric to its published definition.
+        token_names: token id to its text, for the ids in `sink_tokens`; filled in by whoever
+            knows the tokeniser.
 
     """
 
@@ -129,6 +131,7 @@ class Report:
     unmeasured: dict[str, str]
     notes: list[str]
     definitions: dict[str, str] = field(default_factory=dict)
+    token_names: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the report as JSON, NaN as null, with its format and version."""

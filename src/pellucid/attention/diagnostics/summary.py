@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,14 @@ from torch import Tensor
 
 from pellucid.attention.diagnostics.gather import ActivationGather, LayerGather, to_numpy
 from pellucid.attention.diagnostics.running import Estimate, Running
+
+DEFINITIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "sink_drain": "drain_strongest of those strongest keys that are sinks (α > ε).",
+        "max_activation": "mean over modules of max|h|: M-Act (Gated Attention, NeurIPS 2025).",
+        "dead_gates": "share of gates that never rose to 0.05 on the tokens seen.",
+    }
+)
 
 
 class BatchSummary:

@@ -47,16 +47,17 @@ class _Call:
 
     def __init__(self, layer: Attention, recorder: Recorder) -> None:
         self.layer, self.recorder = layer, recorder
+        self.input: Tensor | None = None
         self.value: Tensor | None = None
         self.gate: Tensor | None = None
         self.mix: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
     def begin(self, *_: Any) -> None:
-        self.value = self.gate = self.mix = None
+        self.input = self.value = self.gate = self.mix = None
 
-    def on_value(self, _: nn.Module, __: Any, output: Tensor) -> None:
-        # A second call projects register tokens.
-        self.value = output.detach() if self.value is None else self.value
+    def on_value(self, _: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        if self.value is None:  # a second call projects register tokens
+            self.input, self.value = inputs[0].detach(), output.detach()
 
     def on_gate(self, _: nn.Module, __: Any, output: Tensor) -> None:
         self.gate = output.detach() if self.gate is None else self.gate
@@ -67,7 +68,8 @@ class _Call:
     def end(self, layer: Attention, args: tuple[Any, ...], kwargs: dict[str, Any], _: Any) -> None:
         assert self.mix is not None  # every pass mixes
         context = args[1] if len(args) > 1 else kwargs.get("context")
-        own = context is None or context is args[0]
+        tokens = args[0] if args else kwargs["tokens"]
+        own = context is None or context is tokens
         self.recorder.record(layer, self._states(*self.mix, own))
         self.begin()
 
@@ -124,7 +126,8 @@ class _Call:
     @torch.no_grad()
     def _gate(self) -> Tensor | None:
         gate = self.layer.gate
-        if gate is None or self.gate is not None or self.value is None:
+        if gate is None or self.gate is not None or gate.spec.placement == "query":
             return self.gate
-        # In training a lean path computes the same gate without calling the module.
-        return gate(self.value) if gate.spec.signal == "value" else None
+        # In training a lean path computes key-side gates without calling the module.
+        signal = self.value if gate.spec.signal == "value" else self.input
+        return None if signal is None else gate.forward(signal)
