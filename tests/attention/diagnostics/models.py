@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FAMILIES = ["bert", "gpt2", "opt", "llama", "qwen3", "mistral", "gpt-oss", "vit"]
+# transformers has learned sinks and capped scores in its eager attention only.
+EAGER_ONLY = {"gpt-oss", "gemma2"}
+FAMILIES = ["bert", "gpt2", "opt", "llama", "qwen3", "mistral", "gpt-oss", "gemma2", "vit"]
 _SIZES = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
 _GROUPED = _SIZES | {"intermediate_size": 24, "num_key_value_heads": 2, "head_dim": 4}
 
@@ -50,6 +52,10 @@ def _config(transformers: Any, family: str) -> Any:
         case "gpt-oss":
             return transformers.GptOssConfig(
                 **_GROUPED, num_local_experts=2, num_experts_per_tok=1, sliding_window=4
+            )
+        case "gemma2":
+            return transformers.Gemma2Config(
+                **_GROUPED, sliding_window=4, attn_logit_softcapping=0.5
             )
         case _:
             sizes = {name: size for name, size in _SIZES.items() if name != "vocab_size"}

@@ -30,14 +30,15 @@ from pellucid.attention.diagnostics import (
     Unmeasurable,
     inspect,
 )
-from tests.attention.diagnostics.models import FAMILIES, timm_vit, transformers_model
+from pellucid.attention.diagnostics.sources.base import find_output_weight
+from tests.attention.diagnostics.models import EAGER_ONLY, FAMILIES, timm_vit, transformers_model
 
 
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_transformers_agree_with_their_own_maps(family: str, implementation: str) -> None:
-    if family == "gpt-oss" and implementation == "sdpa":
-        pytest.skip("transformers has its sinks in eager only")
+    if family in EAGER_ONLY and implementation == "sdpa":
+        pytest.skip("transformers has this attention in eager only")
     model, batch = transformers_model(family, implementation)
     report = inspect(model, batch)
     eager, _ = transformers_model(family, "eager")
@@ -63,6 +64,48 @@ def _first_attention(attention: Tensor, mask: Tensor) -> Tensor:
         seen = (sample[:, real] > 0)[:, :, 0]
         samples.append(column.sum(-1) / seen.sum(-1))
     return torch.stack(samples).mean(dim=0)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "opt", "llama", "vit"])
+def test_output_weight_is_what_the_output_projection_applies(family: str) -> None:
+    model, _ = transformers_model(family, "sdpa")
+    names = ("o_proj", "out_proj", "c_proj", "output.dense")
+    layer, parent, path = {
+        "bert": ("encoder.layer.0.attention.self", "encoder.layer.0.attention", names[3]),
+        "gpt2": ("h.0.attn", "h.0", names[2]),
+        "opt": ("decoder.layers.0.self_attn", "decoder.layers.0", names[1]),
+        "llama": ("layers.0.self_attn", "layers.0", names[0]),
+        "vit": ("layers.0.attention", "layers.0", names[0]),
+    }[family]
+    around = parent if family == "bert" else layer
+    projection = model.get_submodule(f"{around}.{path}")
+    module = model.get_submodule(layer)
+    weight = find_output_weight(module, model.get_submodule(parent), 4, 4)
+    assert weight is not None
+    mixed = torch.randn(3, 16)
+    expected = projection(mixed) - projection(torch.zeros(1, 16))
+    actual = torch.einsum("nhd,hdw->nw", mixed.unflatten(-1, (4, 4)), weight)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gates_after_attention_are_seen() -> None:
+    transformers = pytest.importorskip("transformers")
+    from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextAttention
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
+    config = transformers.Qwen3NextConfig(**sizes, attn_implementation="sdpa")
+    config._attn_implementation = "sdpa"
+    layer = Qwen3NextAttention(config, 0).eval()
+    tokens = torch.randn(2, 5, 16)
+    rotary = (torch.ones(2, 5, 8), torch.zeros(2, 5, 8))
+    batch = {"hidden_states": tokens, "position_embeddings": rotary, "attention_mask": None}
+    found = inspect(layer, batch).layers[0]
+    logits = layer.q_proj(tokens).unflatten(-1, (4, 16))[..., 8:]
+    expected = logits.sigmoid().mean(dim=(0, 1, 3)).detach()
+    np.testing.assert_allclose(found.metrics["gate_mean"].mean, expected, rtol=1e-5)
+    assert found.gates == 4 * 8
+    assert "element gate" in found.missing["contribution"]
 
 
 def test_left_padding_is_left_out() -> None:

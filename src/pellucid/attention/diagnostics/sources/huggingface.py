@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from pellucid.attention.diagnostics.sources.base import Recorder, find_output_weight, is_cross
 from pellucid.attention.diagnostics.states import AttentionStates, Unmeasurable
-from pellucid.attention.gate import Gate
+from pellucid.attention.gate import Gate, Placement
 from pellucid.attention.module import split_heads
 
 
@@ -61,14 +61,35 @@ class HuggingfaceSource:
         """Watch the gate that `attach_gates` or a retrofit put on a layer, if there is one."""
         gate = next((child for child in module.children() if isinstance(child, Gate)), None)
         if gate is None:
-            return []
-        call = self.gates[module] = _GateCall(gate)
+            return self._watch_doubled_query(module)
+        call = self.gates[module] = _GateCall(gate.spec.placement)
         handles = [gate.register_forward_hook(call.on_gate)]
         values = getattr(module, "v_proj", None)
         if isinstance(values, nn.Linear):
             # Before the hook that multiplies the values by the gate.
             handles.append(values.register_forward_hook(call.on_value, prepend=True))
         return handles
+
+    def _watch_doubled_query(self, module: Any) -> list[RemovableHandle]:
+        """Watch the output gate that Qwen3-Next makes in a query projection of double width.
+
+        Each head's second half is the logit of an element gate on the mixed values, as in Gated
+        Attention (NeurIPS 2025), whose G1 it is.
+        """
+        projection = getattr(module, "q_proj", None)
+        heads = getattr(getattr(module, "config", None), "num_attention_heads", None)
+        width = getattr(module, "head_dim", None)
+        if not (isinstance(projection, nn.Linear) and isinstance(heads, int) and width):
+            return []
+        if projection.out_features != 2 * heads * width:
+            return []
+        call = self.gates[module] = _GateCall("query")
+
+        def on_query(_: nn.Module, __: Any, output: Tensor) -> None:
+            logits = output.detach().unflatten(-1, (heads, 2 * width))[..., width:]
+            call.gate = torch.sigmoid(logits).transpose(1, 2)
+
+        return [projection.register_forward_hook(on_query)]
 
     def _wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -112,7 +133,7 @@ class HuggingfaceSource:
             self_attention=not is_cross(module, self.recorder.path(module) or ""),
             raw_value=None if gate is None else gate.raw_value(value),
             gate=None if gate is None else gate.gate,
-            placement="key" if gate is None else gate.module.spec.placement,
+            placement="key" if gate is None else gate.placement,
             output_weight=find_output_weight(
                 module, self.recorder.parent(module), query.shape[1], value.shape[-1]
             ),
@@ -124,8 +145,8 @@ class HuggingfaceSource:
 class _GateCall:
     """What a layer's gate and value projection last returned."""
 
-    def __init__(self, module: Gate) -> None:
-        self.module = module
+    def __init__(self, placement: Placement) -> None:
+        self.placement: Placement = placement
         self.gate: Tensor | None = None
         self.flat: Tensor | None = None
 
@@ -137,7 +158,7 @@ class _GateCall:
 
     def raw_value(self, value: Tensor) -> Tensor | None:
         """Return the values before a key-side gate; with a cache the older ones are not known."""
-        if self.flat is None or self.module.spec.placement == "query":
+        if self.flat is None or self.placement == "query":
             return None
         raw = split_heads(self.flat, value.shape[1])
         return raw if raw.shape == value.shape else None
