@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from pellucid.cli.attention.benchmark import benchmark
+from pellucid.cli.attention.inspect import inspect
 
 app = typer.Typer(no_args_is_help=True, help="Value-State Gated Attention as a library.")
 app.command()(benchmark)
+app.command()(inspect)
 
 
 @app.callback()

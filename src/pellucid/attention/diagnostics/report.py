@@ -1,0 +1,228 @@
+"""What an inspection found: a plain record that goes to JSON and comes back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.diagnostics.states import InspectionError
+
+FORMAT = "pellucid-attention-report"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class HeadEstimates:
+    """One metric of one layer; NaN where it does not exist.
+
+    Attributes:
+        mean: one number a head.
+        half_width: half of the 95 % normal confidence interval over samples.
+
+    """
+
+    mean: list[float]
+    half_width: list[float]
+
+
+@dataclass(frozen=True)
+class StrongestKey:
+    """Where a head's attention gathers.
+
+    Attributes:
+        position: the most frequent strongest key, counted from the first token.
+        share: in which share of samples it is that one.
+
+    """
+
+    position: int
+    share: float
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One attention layer.
+
+    Attributes:
+        path: its name in the model.
+        kind: its class.
+        heads: query heads.
+        kv_heads: key-value heads.
+        calls: how often it ran.
+        tokens: fewest and most keys that were tokens.
+        metrics: by name; `metrics.DEFINITIONS` says what they are.
+        strongest: a head each.
+        mass_profile: α by position from the first token, mean over samples; a row a head.
+        norm_profile: ‖v‖ likewise; a row a key-value head.
+        sink_tokens: how many (sample, head) pairs have α > ε on a token of this id.
+        gates: number of gates in the layer; 0: no gate.
+        dead_gates: those that never rose to 0.05.
+        missing: metric or group of metrics to why it could not be measured.
+
+    """
+
+    path: str
+    kind: str
+    heads: int
+    kv_heads: int
+    calls: int
+    tokens: tuple[int, int]
+    metrics: dict[str, HeadEstimates]
+    strongest: list[StrongestKey]
+    mass_profile: list[list[float]]
+    norm_profile: list[list[float]]
+    sink_tokens: dict[str, int]
+    gates: int
+    dead_gates: int
+    missing: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ActivationReport:
+    """The activations that one module put out.
+
+    Attributes:
+        path: its name in the model.
+        kind: its class.
+        metrics: by name; `activations.DEFINITIONS` says what they are.
+        channels: the largest channels and their max|h|.
+
+    """
+
+    path: str
+    kind: str
+    metrics: dict[str, Estimate]
+    channels: list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that an inspection found.
+
+    Attributes:
+        model: the model's class, or the name it was given.
+        epsilon: ε, the threshold of a sink.
+        samples: how many sequences were seen.
+        batches: in how many forward passes.
+        summary: metric to its mean over the model.
+        layers: attention layers in the order they ran.
+        activations: modules whose outputs were measured: the blocks around attention layers.
+        unmeasured: module to the reason why its attention could not be measured.
+        notes: what a reader must know to read the numbers.
+        definitions: metric to its published definition.
+        token_names: token id to its text, for the ids in `sink_tokens`; filled in by whoever
+            knows the tokeniser.
+
+    """
+
+    model: str
+    epsilon: float
+    samples: int
+    batches: int
+    summary: dict[str, Estimate]
+    layers: list[LayerReport]
+    activations: list[ActivationReport]
+    unmeasured: dict[str, str]
+    notes: list[str]
+    definitions: dict[str, str] = field(default_factory=dict)
+    token_names: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the report as JSON, NaN as null, with its format and version."""
+        record = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        return json.dumps(_without_nan(record), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InspectionError: the text is no report, or one of another version.
+
+        """
+        try:
+            record = json.loads(text)
+            if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+                raise InspectionError("This is not a report of `pellucid attention inspect`.")
+            version = record.pop("version", None)
+            if version != VERSION:
+                raise InspectionError(
+                    f"This report has version {version}; this Pellucid reads version {VERSION}."
+                )
+            return _from_record(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InspectionError(f"The report is damaged: {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Write the JSON file, whole or not at all."""
+        write_whole(path, self.to_json().encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name in its folder and move it into place."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        # Six digits say all that an estimate knows.
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return value
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _numbers(values: list[float | None]) -> list[float]:
+    return [_number(value) for value in values]
+
+
+def _estimate(record: dict[str, Any]) -> Estimate:
+    return Estimate(_number(record["mean"]), _number(record["half_width"]), record["samples"])
+
+
+def _layer(record: dict[str, Any]) -> LayerReport:
+    changed = {
+        "tokens": tuple(record["tokens"]),
+        "metrics": {
+            name: HeadEstimates(_numbers(item["mean"]), _numbers(item["half_width"]))
+            for name, item in record["metrics"].items()
+        },
+        "strongest": [StrongestKey(**item) for item in record["strongest"]],
+        "mass_profile": [_numbers(row) for row in record["mass_profile"]],
+        "norm_profile": [_numbers(row) for row in record["norm_profile"]],
+    }
+    return LayerReport(**(record | changed))
+
+
+def _activation(record: dict[str, Any]) -> ActivationReport:
+    changed = {
+        "metrics": {name: _estimate(item) for name, item in record["metrics"].items()},
+        "channels": [(channel, peak) for channel, peak in record["channels"]],
+    }
+    return ActivationReport(**(record | changed))
+
+
+def _from_record(record: dict[str, Any]) -> Report:
+    changed = {
+        "summary": {name: _estimate(item) for name, item in record["summary"].items()},
+        "layers": [_layer(item) for item in record["layers"]],
+        "activations": [_activation(item) for item in record["activations"]],
+    }
+    return Report(**(record | changed))

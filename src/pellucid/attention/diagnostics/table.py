@@ -1,0 +1,55 @@
+"""A report as tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich.table import Table
+from rich.text import Text
+
+from pellucid.attention.diagnostics.page import token_list
+from pellucid.attention.diagnostics.report import LayerReport, Report
+
+
+def summary_table(report: Report) -> Table:
+    """Return the model's numbers."""
+    title = Text(f"Attention of {report.model}: {report.samples} sequences, ε = {report.epsilon:g}")
+    table = Table("metric", title=title)
+    table.add_column("mean", justify="right")
+    table.add_column("± 95 %", justify="right")
+    for name, estimate in report.summary.items():
+        table.add_row(name, _number(estimate.mean), _number(estimate.half_width))
+    return table
+
+
+def layer_table(report: Report) -> Table:
+    """Return a row a layer: means over its heads, and the head that is the strongest sink."""
+    table = Table("layer", "α first", "sinks", "strongest head", "Δlogit", "sink tokens")
+    for layer in report.layers:
+        table.add_row(
+            Text(layer.path or layer.kind),
+            _number(_mean(layer, "first_attention")),
+            _number(_mean(layer, "sink_any")),
+            _strongest(layer),
+            _number(_mean(layer, "delta_logit")),
+            Text(token_list(report, layer)),
+        )
+    for path, reason in report.unmeasured.items():
+        table.add_row(Text(path), Text(f"not measured: {reason}", style="yellow"))
+    return table
+
+
+def _mean(layer: LayerReport, metric: str) -> float:
+    known = [value for value in layer.metrics[metric].mean if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _strongest(layer: LayerReport) -> str:
+    alphas = layer.metrics["strongest_attention"].mean
+    head = max(range(len(alphas)), key=lambda index: alphas[index])
+    key = layer.strongest[head]
+    return f"{head}: α {alphas[head]:.2f} at {key.position} ({key.share:.0%})"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"
