@@ -39,7 +39,9 @@ COMMANDS = {
     "export": Command(
         "pellucid.cli.export:app", "Turn trained weights into shipped files.", "train"
     ),
-    "attention": Command("pellucid.cli.attention:app", "Measure attention layers.", "attention"),
+    "attention": Command(
+        "pellucid.cli.attention:app", "Inspect, mend and time attention.", "attention"
+    ),
     "info": Command("pellucid.cli.info:app", "Show the shipped model, its licences and files."),
 }
 
