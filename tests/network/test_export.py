@@ -69,6 +69,10 @@ def test_the_manifest_fits_the_files(shipped):
     assert properties.custom_metadata_map["pellucid.format"] == "1"
 
 
+def test_the_graph_holds_no_path_of_the_machine(shipped):
+    assert b".py" not in (shipped / "small.onnx").read_bytes()
+
+
 def test_rounding_again_changes_nothing():
     weights = {"large": torch.randn(300), "small": torch.randn(3)}
     once = round_to_half(weights)

@@ -135,6 +135,7 @@ def export_onnx(network: SeparationNetwork, path: Path, properties: dict[str, st
     with tempfile.TemporaryDirectory() as folder:
         program.save(Path(folder) / "graph.onnx")
         graph = onnx.load(Path(folder) / "graph.onnx")
+    _forget_traces(graph)
     _halve_storage(graph)
     for key, value in (properties | {"format": FORMAT}).items():
         graph.metadata_props.add(key=f"pellucid.{key}", value=value)
@@ -174,6 +175,15 @@ def _example(token_channels: int) -> tuple[Tensor, ...]:
         torch.randn(1, 5, token_channels),
         more,
     )
+
+
+def _forget_traces(model: onnx.ModelProto) -> None:
+    """Drop the exporter's stack traces, which hold the paths of the machine that exported."""
+    parts = [model.graph, *model.graph.node, *model.graph.value_info]
+    parts += [*model.graph.input, *model.graph.output, *model.graph.initializer]
+    for part in parts:
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _halve_storage(model: onnx.ModelProto) -> None:
