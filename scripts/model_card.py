@@ -1,18 +1,23 @@
 """Write the model card, src/pellucid/weights/MODEL_CARD.md, from the manifest and the results.
 
-    python scripts/model_card.py
+    python scripts/model_card.py [RUN_FOLDER]
 
-Figures are read, never typed: results/*/summary.json, results/checks/checks.json, and
-results/training.json (steps, mixtures, hours), which is written when weights are exported.
+Figures are read, never typed: results/*/summary.json and results/training-curve.json. With the
+folder of a training run, the curve is first taken from its metrics.jsonl. The shipped weights are
+those of the run's best validation, as `pellucid train` keeps them.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+CURVE = ROOT / "results" / "training-curve.json"
+DECIDING = "real20-dev words"
 WEIGHTS = ROOT / "src" / "pellucid" / "weights"
 
 CARD = """\
@@ -92,17 +97,31 @@ def figures() -> str:
     return "\n".join(lines)
 
 
+def take_curve(run: Path) -> None:
+    records = [json.loads(line) for line in (run / "metrics.jsonl").open()]
+    curve = [
+        {"step": record["step"], "seconds": record["seconds"], **record["validation"]}
+        for record in records
+        if "validation" in record
+    ]
+    CURVE.write_text(json.dumps(curve, indent=1) + "\n", "utf-8")
+
+
 def main() -> None:
-    manifest, training = read(WEIGHTS / "lite.json"), read(ROOT / "results" / "training.json")
+    if len(sys.argv) > 1:
+        take_curve(Path(sys.argv[1]))
+    manifest = read(WEIGHTS / "lite.json")
+    best = max(read(CURVE), key=lambda row: row[DECIDING])
+    batch = tomllib.loads((ROOT / "configs" / "lite.toml").read_text("utf-8"))["batch"]
     files = manifest["files"]
     card = CARD.format(
         weights_id=manifest["weights_id"],
         parameters=files["lite.safetensors"]["bytes"] / 2e6,
         megabytes=files["lite.onnx"]["bytes"] / 1e6,
-        steps=training["steps"],
-        mixtures=training["steps"] * training["batch"],
-        crop=training["crop"],
-        hours=training["seconds"] / 3600,
+        steps=best["step"],
+        mixtures=best["step"] * batch["group"],
+        crop=batch["crop"],
+        hours=best["seconds"] / 3600,
         figures=figures(),
     )
     (WEIGHTS / "MODEL_CARD.md").write_text(card, "utf-8")

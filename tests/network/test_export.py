@@ -19,15 +19,7 @@ from pellucid.network.export import (
     ship,
 )
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
-
-SMALL = NetworkConfig(
-    token_channels=8,
-    channels=16,
-    heads=2,
-    global_tokens=3,
-    decoder_widths=(16, 8, 8),
-    decoder_blocks=(1, 1, 1),
-)
+from tests.network.small import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,7 @@ from pellucid.network.description import Description, no_description
 from pellucid.network.interaction import ATTENTIONS
 from pellucid.network.light import to_light
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
-
-SMALL = NetworkConfig(
-    token_channels=8,
-    channels=16,
-    heads=2,
-    global_tokens=3,
-    decoder_widths=(16, 8, 8),
-    decoder_blocks=(1, 1, 1),
-)
+from tests.network.small import SMALL
 
 
 def awake(config: NetworkConfig = SMALL) -> SeparationNetwork:

@@ -25,6 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from pellucid.attention.module import Attention, AttentionConfig
 from pellucid.errors import ConfigError
+from pellucid.files import appearing_whole
 
 GATES = ("vga-key", "vga-query", "iga", "g1", "bondarenko")
 X_TRANSFORMERS: dict[str, dict[str, Any]] = {
@@ -151,12 +152,8 @@ def write_result(config: BenchmarkConfig, rows: list[Row], target: Path) -> None
         "machine": describe_machine(config),
         "rows": [asdict(row) for row in rows],
     }
-    part = target.with_name(target.name + ".part")
-    try:
+    with appearing_whole(target) as part:
         part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def describe_machine(config: BenchmarkConfig) -> dict[str, Any]:

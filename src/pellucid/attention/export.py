@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pellucid.attention.cache import KVCache
 from pellucid.attention.module import Attention
 from pellucid.errors import ConfigError
+from pellucid.files import appearing_whole
 
 
 class DecodingStep(nn.Module):
@@ -85,9 +86,5 @@ def export_onnx(
     except ImportError as error:
         raise ConfigError("ONNX export needs two more packages: onnx and onnxscript.") from error
     assert program is not None  # torch returns None only when it writes the file itself
-    part = target.with_name(target.name + ".part")
-    try:
+    with appearing_whole(target) as part:
         program.save(part, external_data=False)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

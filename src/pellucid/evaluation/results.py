@@ -16,6 +16,7 @@ from pellucid.errors import DataError
 from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.protocol import Figure
 from pellucid.evaluation.run import Run, Score
+from pellucid.files import appearing_whole
 
 FORMAT = 1
 
@@ -34,13 +35,8 @@ class Summary:
 def replacing(path: Path) -> Iterator[TextIO]:
     """Write a text file under a temporary name; it takes its place once it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with appearing_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file
 
 
 def write_summary(path: Path, summary: Summary) -> None:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.attention.gate import merge_heads
+from pellucid.attention.module import split_heads
 from pellucid.network.blocks import ChannelNorm
 
 
@@ -47,8 +48,3 @@ class GlobalAggregation(nn.Module):
         key, value = key_value.chunk(2, dim=-1)
         query, key, value = (split_heads(part, self.heads) for part in (queries, key, value))
         return merge_heads(F.scaled_dot_product_attention(query, key, value))
-
-
-def split_heads(rows: Float[Tensor, "B N C"], heads: int) -> Float[Tensor, "B heads N d"]:
-    """Give every head its share of the channels."""
-    return rows.unflatten(-1, (heads, -1)).transpose(1, 2)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pellucid.errors import WeightsError
+from pellucid.files import appearing_whole
 from pellucid.network.description import Description
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
 
@@ -87,10 +87,9 @@ def save_shipped_weights(weights: dict[str, Tensor], path: Path) -> None:
         name: (value.half() if value.numel() >= HALVED_FROM else value).contiguous()
         for name, value in weights.items()
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(stored, partial)
-    partial.chmod(0o644)  # safetensors creates files that only their owner may read
-    partial.replace(path)
+    with appearing_whole(path) as partial:
+        save_file(stored, partial)
+        partial.chmod(0o644)  # safetensors creates files that only their owner may read
 
 
 def load_shipped_network(path: Path, config: NetworkConfig) -> SeparationNetwork:
@@ -139,9 +138,8 @@ def export_onnx(network: SeparationNetwork, path: Path, properties: dict[str, st
     _halve_storage(graph)
     for key, value in (properties | {"format": FORMAT}).items():
         graph.metadata_props.add(key=f"pellucid.{key}", value=value)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    onnx.save(graph, partial)
-    partial.replace(path)
+    with appearing_whole(path) as partial:
+        onnx.save(graph, partial)
 
 
 def ship(weights: dict[str, Tensor], config: NetworkConfig, folder: Path, name: str) -> None:
@@ -161,7 +159,8 @@ def ship(weights: dict[str, Tensor], config: NetworkConfig, folder: Path, name: 
     for ending in ("safetensors", "onnx"):
         file = folder / f"{name}.{ending}"
         manifest["files"][file.name] = {"bytes": file.stat().st_size, "sha256": _sha256(file)}
-    (folder / f"{name}.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    with appearing_whole(folder / f"{name}.json") as partial:
+        partial.write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def _example(token_channels: int) -> tuple[Tensor, ...]:

@@ -23,9 +23,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.attention.gate import Gate, GateSpec, gate_preset, merge_heads
+from pellucid.attention.module import split_heads
 from pellucid.attention.reference import reference_attention
 from pellucid.errors import ConfigError
-from pellucid.network.aggregation import split_heads
 from pellucid.network.blocks import ChannelNorm
 from pellucid.network.description import Words
 

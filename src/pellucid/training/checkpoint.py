@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pellucid.errors import WeightsError
+from pellucid.files import appearing_whole
 
 KEEP = 2
 
@@ -84,9 +85,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write one file of weights, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: value.detach().contiguous() for name, value in weights.items()}, partial)
-    partial.replace(path)
+    with appearing_whole(path) as partial:
+        save_file({name: value.detach().contiguous() for name, value in weights.items()}, partial)
 
 
 def optimiser_tensors(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pellucid.errors import DataError
+from pellucid.files import appearing_whole
 
 SHORT_SIDE = 256
 
@@ -97,18 +97,15 @@ class PhotoStore:
 
 def _decode_all(folder: Path, photos: list[CaptionedPhoto], stem: Path) -> None:
     index = np.zeros((len(photos), 3), np.int64)
-    partial = stem.with_suffix(f".{os.getpid()}.part")
     offset = 0
-    with partial.open("wb") as file:
+    with appearing_whole(stem.with_suffix(".u8")) as partial, partial.open("wb") as file:
         for number, photo in enumerate(photos):
             pixels = _decode(folder / photo.file)
             index[number] = (offset, *pixels.shape[:2])
             file.write(pixels.tobytes())
             offset += pixels.size
-    partial.replace(stem.with_suffix(".u8"))
-    with partial.open("wb") as file:
+    with appearing_whole(stem.with_suffix(".index.npy")) as partial, partial.open("wb") as file:
         np.save(file, index)
-    partial.replace(stem.with_suffix(".index.npy"))
 
 
 def _decode(path: Path) -> NDArray[np.uint8]:

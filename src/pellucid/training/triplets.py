@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from pellucid.files import appearing_whole
 from pellucid.network.light import to_encoded
 from pellucid.synthesis.mixture import SynthesisConfig
 from pellucid.training.batches import BatchConfig, Batches
@@ -44,9 +44,8 @@ def write_triplets(photos: Path, output: Path, config: TripletConfig) -> Path:
         for number in range(config.count):
             rows.append(_write_one(batches, number, output))
     listing = output / "pairs.jsonl"
-    partial = listing.with_name(f".{listing.name}.{os.getpid()}")
-    partial.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    partial.replace(listing)
+    with appearing_whole(listing) as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return listing
 
 

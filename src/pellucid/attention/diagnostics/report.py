@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.states import InspectionError
+from pellucid.files import appearing_whole
 
 FORMAT = "pellucid-attention-report"
 VERSION = 1
@@ -166,12 +166,8 @@ class Report:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name in its folder and move it into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with appearing_whole(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _without_nan(value: Any) -> Any:

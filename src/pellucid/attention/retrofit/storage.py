@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pellucid.attention.gate import GateSpec
 from pellucid.attention.retrofit.handle import Retrofit, attach
 from pellucid.errors import ConfigError, WeightsError
+from pellucid.files import appearing_whole
 
 FORMAT = 1
 _KEY = "pellucid.retrofit"
@@ -43,12 +44,8 @@ def save_retrofit(handle: Retrofit, target: Path) -> None:
         "spec": asdict(handle.spec),
         "layers": list(handle.gates),
     }
-    part = target.with_name(target.name + ".part")
-    try:
+    with appearing_whole(target) as part:
         save_file(tensors, part, metadata={_KEY: json.dumps(description)})
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_retrofit(model: nn.Module, source: Path) -> Retrofit:
