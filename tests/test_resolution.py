@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.resolution import WorkingResolution, area_downscale, bands
+from pellucid.resolution import WorkingResolution, area_downscale
 
 SIDES = st.integers(1, 20_000)
 
@@ -46,13 +46,6 @@ def test_pad_mirrors_up_to_multiples(shape):
         np.testing.assert_array_equal(padded[shape[0], : shape[1]], picture[-2])
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 30_000), st.integers(1, 30_000))
-def test_bands_cover_every_row_once(height, width):
-    covered = [row for start, stop in bands(height, width) for row in range(start, stop)]
-    assert covered == list(range(height))
-
-
 def plain_area_downscale(picture, target):
     """Repeat every pixel until the target divides the picture, then average whole blocks."""
     height, width = picture.shape[:2]
@@ -61,14 +54,15 @@ def plain_area_downscale(picture, target):
     return fine.reshape(high, height, wide, width, -1).mean(axis=(1, 3))
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     ("size", "target"), [((40, 30), (13, 10)), ((41, 29), (40, 29)), ((7, 50), (1, 9))]
 )
-def test_area_downscale_is_the_exact_mean(size, target, monkeypatch):
+def test_area_downscale_is_the_exact_mean(size, target, threads, monkeypatch):
     monkeypatch.setattr("pellucid.resolution.BAND_PIXELS", 100)
     width, height = size
     picture = np.random.default_rng(1).random((height, width, 3)).astype(np.float32)
-    small = area_downscale(lambda start, stop: picture[start:stop], size, target)
+    small = area_downscale(lambda start, stop: picture[start:stop], size, target, threads)
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, plain_area_downscale(picture, target), atol=2e-6)
 

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -223,6 +224,31 @@ def test_layers_are_clipped_and_the_residual_carries_the_rest():
     assert (separation.transmission == 1).all()
     assert (separation.reflection == 0).all()
     np.testing.assert_allclose(separation.residual, photo.light() - 1, atol=1e-6)
+
+
+def test_threads_change_nothing(tiny_weights):
+    photo = photo_from_array(noise(900, 1100))
+    alone, shared = (Separator.load(tiny_weights, threads=n).separate(photo) for n in (1, 4))
+    for layer in ("transmission", "reflection"):
+        np.testing.assert_array_equal(getattr(alone, layer), getattr(shared, layer))
+        np.testing.assert_array_equal(alone.photo(layer).pixels, shared.photo(layer).pixels)
+
+
+def test_memory_grows_by_the_pictures_alone(separator):
+    small, large = (900, 1200), (2700, 3600)
+    peaks = [_peak_of_a_separation(separator, size) for size in (small, large)]
+    layer = 3 * (large[0] * large[1] - small[0] * small[1])
+    maps = 4 * 320 * 4 * (large[1] - small[1])  # share and offsets, of the photo's width
+    assert peaks[1] - peaks[0] < 1.1 * (layer + maps)
+
+
+def _peak_of_a_separation(separator, size):
+    photo = photo_from_array(noise(*size))
+    tracemalloc.start()
+    separator.separate(photo).photo("transmission")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def test_threads_share_one_separator(separator):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.resolution import area_downscale, bands
+from pellucid.bands import bands
+from pellucid.resolution import area_downscale
 from pellucid.upscaling import LayerModel, WorkingLayers, blur, detail_share, round_trip_kernel
 
 
@@ -91,12 +92,58 @@ def test_removing_nothing_returns_the_mixture(scene):
     np.testing.assert_allclose(whole_layer(nothing, "reflection", mixture), 0, atol=1e-6)
 
 
-def test_bands_meet_without_a_seam(scene, monkeypatch):
+def plain_layer(working, layer, mixture):
+    """The same model with nothing cut into bands: every map enlarged whole, by Pillow."""
+    height, width = mixture.shape[:2]
+
+    def enlarge(small):
+        image = Image.fromarray(np.ascontiguousarray(small))
+        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+
+    share = detail_share(working.mixture, working.transmission)
+    share = share if layer == "transmission" else 1 - share
+    offset = getattr(working, layer) - share[..., None] * working.mixture
+    offset = 2 * offset - blur(offset, round_trip_kernel(width / working.size[0]))
+    planes = [enlarge(share) * mixture[..., c] + enlarge(offset[..., c]) for c in range(3)]
+    return np.clip(np.stack(planes, axis=2), np.minimum(mixture, 0), np.maximum(mixture, 1))
+
+
+@pytest.mark.parametrize("layer", ["transmission", "reflection"])
+def test_bands_equal_the_plain_model(scene, layer):
     mixture, _, working = scene
-    model = LayerModel(working, "transmission", (1203, 801))
-    at_once = model.rows(mixture, 0, 801)
-    monkeypatch.setattr("pellucid.resolution.BAND_PIXELS", 1203 * 7)
-    np.testing.assert_allclose(whole_layer(working, "transmission", mixture), at_once, atol=1e-6)
+    wide_gamut = mixture * np.float32(1.2) - np.float32(0.05)
+    for light in (mixture, wide_gamut):
+        plain = plain_layer(working, layer, light)
+        np.testing.assert_allclose(whole_layer(working, layer, light), plain, atol=2e-6)
+
+
+def test_tiles_of_any_height_give_the_same(monkeypatch):
+    size, target = (640, 1500), (213, 500)
+    mixture = noise(size, 20, seed=2)
+    small = shrink(mixture, target)
+    guess = (small * 0.8 - 0.2 * noise(target, 7, seed=3)).clip(0, 1)
+    working = WorkingLayers(small, guess, small - guess)
+    results = []
+    for height in (7, 256, 512, 1024):
+        monkeypatch.setattr("pellucid.bands.BAND_PIXELS", size[0] * height)
+        results.append(whole_layer(working, "transmission", mixture))
+    for result in results[1:]:
+        assert np.abs(result - results[0]).max() < 1e-6  # 120 dB; 50 are asked for
+
+
+def test_flat_regions_have_no_seam(monkeypatch):
+    """A flat photo under a smooth veil: rows where bands meet may not stand out."""
+    size, target = (600, 900), (200, 300)
+    veil = np.linspace(0.1, 0.4, target[1], dtype=np.float32)[:, None, None]
+    small = np.full((target[1], target[0], 3), 0.5, np.float32)
+    reflection = np.broadcast_to(veil, small.shape).copy()
+    working = WorkingLayers(small, small - reflection, reflection)
+    mixture = np.full((size[1], size[0], 3), 0.5, np.float32)
+    monkeypatch.setattr("pellucid.bands.BAND_PIXELS", size[0] * 64)
+    layer = encoded(whole_layer(working, "transmission", mixture))
+    curvature = np.abs(np.diff(layer, n=2, axis=0))
+    assert curvature.max() < 0.1 / 255
+    assert np.ptp(layer, axis=1).max() < 0.1 / 255
 
 
 def test_layers_stay_in_range():

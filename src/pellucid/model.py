@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pellucid.bands import usable_threads
 from pellucid.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _open_session(content: bytes, path: Path, threads: int | None) -> InferenceS
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or min(_processors(), 8)
+    options.intra_op_num_threads = threads or usable_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     # Pictures differ in size: an arena would keep the largest call's memory for good.
@@ -200,11 +200,6 @@ def _open_session(content: bytes, path: Path, threads: int | None) -> InferenceS
             f"{path} is not a model that can be run ({reason}): use an ONNX file that this project "
             "exported"
         ) from error
-
-
-def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _check_contract(session: InferenceSession, path: Path) -> tuple[str, str]:

@@ -6,20 +6,20 @@ Shapes: light is (H, W, 3) float32, linear; sizes are (width, height) as in Pill
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pellucid.bands import BAND_PIXELS, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Rows = Callable[[int, int], "NDArray[np.float32]"]
 """Gives rows start..stop of a picture as (stop - start, W, C), so that no one holds it whole."""
-
-BAND_PIXELS = 1 << 18
-"""Pixels of a band: 3 MB of float32 RGB, about what a core's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -55,58 +55,55 @@ class WorkingResolution:
         return np.pad(picture, ((0, below), (0, right), (0, 0)), mode="reflect")
 
 
-def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Cut the rows of a picture into half-open ranges of about `BAND_PIXELS` pixels."""
-    step = max(1, BAND_PIXELS // width)
-    for start in range(0, height, step):
-        yield start, min(start + step, height)
-
-
 def area_downscale(
-    rows: Rows, size: tuple[int, int], target: tuple[int, int]
+    rows: Rows, size: tuple[int, int], target: tuple[int, int], threads: int = 1
 ) -> NDArray[np.float32]:
     """Average a picture over the exact area of each target pixel.
 
     Args:
-        rows: gives the picture's rows.
+        rows: gives the picture's rows; called by several threads if `threads` is more than 1.
         size: (width, height) of the picture.
         target: (width, height), neither side larger than the picture's.
+        threads: how many threads share the work.
 
     Returns:
         The (height, width, C) float32 picture at the target size.
     """
     (width, height), (target_width, target_height) = size, target
-    short = _average_rows(rows, width, height, target_height)
-    turned = short.swapaxes(0, 1)
-    small = _average_rows(
-        lambda start, stop: turned[start:stop], target_height, width, target_width
-    )
-    return np.ascontiguousarray(small.swapaxes(0, 1))
+    ratio = height / target_height
+    step = max(1, int(BAND_PIXELS / (width * ratio)))
+
+    def average(start: int, stop: int) -> NDArray[np.float32]:
+        edges = np.arange(start, stop + 1) * ratio
+        first, last = math.floor(edges[0]), min(math.ceil(edges[-1]), height)
+        band = rows(first, last)
+        means = [_mean_rows(band, *pair) for pair in pairwise((edges - first).tolist())]
+        return _mean_columns(np.stack(means), target_width)
+
+    starts = range(0, target_height, step)
+    ranges = [(start, min(start + step, target_height)) for start in starts]
+    return np.concatenate(in_threads(average, ranges, threads))
 
 
-def _average_rows(rows: Rows, width: int, height: int, target: int) -> NDArray[np.float32]:
-    """Average `height` rows of `width` pixels down to `target` rows."""
-    ratio = height / target
-    # 32 at most, because the matrix of shares grows with the square.
-    step = min(32, max(1, int(BAND_PIXELS / (width * ratio))))
-    averaged = []
-    for start in range(0, target, step):
-        stop = min(start + step, target)
-        first, shares = _row_shares(height, target, start, stop)
-        band = rows(first, first + shares.shape[1])
-        averaged.append(np.tensordot(shares, band, axes=1))
-    return np.concatenate(averaged)
+def _mean_rows(band: NDArray[np.float32], start: float, stop: float) -> NDArray[np.float32]:
+    """Average the rows of a band from `start` to `stop`, of which the ends may be parts of a row.
 
-
-def _row_shares(height: int, target: int, start: int, stop: int) -> tuple[int, NDArray[np.float32]]:
-    """Return the first source row of target rows start..stop and each source row's share in them.
-
-    Every row of the returned (stop - start, source rows) matrix sums to 1.
+    Sums, not a matrix product: a product of this size would start the threads of NumPy's linear
+    algebra inside ours, which costs ten times the work itself on a busy machine.
     """
-    edges = np.arange(start, stop + 1) * (height / target)
-    first, last = math.floor(edges[0]), min(math.ceil(edges[-1]), height)
-    source = np.arange(first, last)
-    upper = np.minimum(edges[1:, None], source + 1)
-    lower = np.maximum(edges[:-1, None], source)
-    overlap = np.clip(upper - lower, 0, None)
-    return first, (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    first, last = math.floor(start), min(math.ceil(stop), len(band))
+    total = band[first:last].sum(axis=0)
+    total -= np.float32(start - first) * band[first]
+    total -= np.float32(last - stop) * band[last - 1]
+    return total * np.float32(1 / (stop - start))
+
+
+def _mean_columns(picture: NDArray[np.float32], target: int) -> NDArray[np.float32]:
+    """Average the columns of a (H, W, C) picture down to `target`, by sums from its left edge."""
+    height, width, channels = picture.shape
+    edges = np.arange(target + 1) * (width / target)
+    whole = np.minimum(edges.astype(np.intp), width - 1)
+    before = np.zeros((height, width, channels))
+    np.cumsum(picture[:, :-1], axis=1, out=before[:, 1:])
+    sums = before[:, whole] + (edges - whole)[:, None] * picture[:, whole]
+    return (np.diff(sums, axis=1) * (target / width)).astype(np.float32)

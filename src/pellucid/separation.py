@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pellucid.bands import bands, in_threads
 from pellucid.photo import Photo
-from pellucid.resolution import bands
 from pellucid.upscaling import Layer, LayerModel, WorkingLayers
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Separation:
         gates: how far each description was followed.
         word_maps: where each word acted.
         notes: what a person should know of this result, e.g. that a description was cut.
+        threads: how many threads share the work at the photo's own size.
     """
 
     source: Photo
@@ -76,6 +77,7 @@ class Separation:
     gates: Gates
     word_maps: WordMaps
     notes: tuple[str, ...] = ()
+    threads: int = 1
 
     @cached_property
     def transmission(self) -> NDArray[np.float32]:
@@ -145,17 +147,26 @@ class Separation:
     def _assemble(self, rows: LayerRows) -> NDArray[np.float32]:
         width, height = self.source.size
         light = np.empty((height, width, 3), np.float32)
-        for start, stop in bands(height, width):
+
+        def work(start: int, stop: int) -> None:
             light[start:stop] = rows(light_rows(self.source, start, stop), start, stop)
+
+        self._in_bands(work)
         return light
 
     def _render(self, rows: LayerRows) -> Photo:
-        width, height = self.source.size
         pixels = np.empty_like(self.source.pixels)
-        for start, stop in bands(height, width):
+
+        def work(start: int, stop: int) -> None:
             part = _part(self.source, start, stop)
             pixels[start:stop] = part.with_light(rows(part.light(), start, stop)).pixels
+
+        self._in_bands(work)
         return dataclasses.replace(self.source, pixels=pixels)
+
+    def _in_bands(self, work: Callable[[int, int], None]) -> None:
+        width, height = self.source.size
+        in_threads(work, list(bands(height, width)), self.threads)
 
 
 LayerRows = Callable[["NDArray[np.float32]", int, int], "NDArray[np.float32]"]

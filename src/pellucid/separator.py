@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.bands import usable_threads
 from pellucid.errors import DescriptionError
 from pellucid.model import MAP_STRIDE, ModelOutput, SeparationModel
 from pellucid.photo import Photo, photo_from_array, photo_from_image, read_photo
@@ -36,6 +37,8 @@ class Separator:
     model: SeparationModel
     encoder: TextEncoder
     resolution: WorkingResolution = field(default_factory=WorkingResolution)
+    threads: int = field(default_factory=usable_threads)
+    """Threads that share the work at the photo's own size; the model has its own."""
 
     @classmethod
     def load(cls, weights: Path | None = None, threads: int | None = None) -> Separator:
@@ -48,7 +51,8 @@ class Separator:
         Raises:
             WeightsError: the weights are missing, damaged, or of another model.
         """
-        return cls(SeparationModel.load(weights, threads), word_table())
+        threads = threads or usable_threads()
+        return cls(SeparationModel.load(weights, threads), word_table(), threads=threads)
 
     def separate(
         self,
@@ -87,6 +91,7 @@ class Separator:
             gates=_gates(output, **described),
             word_maps=_word_maps(output, mixture.shape[:2], **described),
             notes=tuple(_notes(described)),
+            threads=self.threads,
         )
 
     def _describe(self, layer: str, text: str | None) -> Description:
@@ -100,7 +105,7 @@ class Separator:
         if target == photo.size:
             return photo.light()
         return area_downscale(
-            lambda start, stop: light_rows(photo, start, stop), photo.size, target
+            lambda start, stop: light_rows(photo, start, stop), photo.size, target, self.threads
         )
 
 

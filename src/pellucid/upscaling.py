@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import Image
+
+from pellucid.enlarging import RowEnlarger, cubic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,6 @@ class LayerModel:
 
     def __init__(self, working: WorkingLayers, layer: Layer, size: tuple[int, int]) -> None:
         """Fit the local linear model of a layer for a photo of `size` (width, height)."""
-        self.size = size
         share = detail_share(working.mixture, working.transmission)
         if layer == "reflection":
             share = np.subtract(1, share, dtype=np.float32)
@@ -59,8 +59,7 @@ class LayerModel:
         kernel = round_trip_kernel(size[0] / working.size[0])
         # Enlarging and averaging again blurs a little; what one round trip would lose is added.
         offset += offset - blur(offset, kernel)
-        self._share = Image.fromarray(share)
-        self._offset = [Image.fromarray(np.ascontiguousarray(c)) for c in np.moveaxis(offset, 2, 0)]
+        self._maps = RowEnlarger([share, *np.moveaxis(offset, 2, 0)], size)
 
     def rows(self, mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
         """Return rows start..stop of the layer from the same rows of the photo's light.
@@ -68,21 +67,14 @@ class LayerModel:
         Both are (stop - start, W, 3) float32 linear light; the layer lies in
         [min(0, mixture), max(1, mixture)].
         """
-        layer = mixture * self._enlarge(self._share, start, stop)[..., None]
-        for channel, offset in enumerate(self._offset):
-            layer[..., channel] += self._enlarge(offset, start, stop)
-        return np.clip(layer, np.minimum(mixture, 0), np.maximum(mixture, 1), out=layer)
-
-    def _enlarge(self, small: Image.Image, start: int, stop: int) -> NDArray[np.float32]:
-        width, height = self.size
-        scale = small.height / height
-        # Pillow's kernel reads beyond the box, so bands meet without a seam.
-        band = small.resize(
-            (width, stop - start),
-            Image.Resampling.BICUBIC,
-            box=(0, start * scale, small.width, min(stop * scale, small.height)),
-        )
-        return np.asarray(band)
+        share, *offsets = self._maps.rows(start, stop)
+        layer = mixture * share[..., None]
+        for channel, offset in enumerate(offsets):
+            layer[..., channel] += offset
+        low, high = min(0, mixture.min()), max(1, mixture.max())
+        if (low, high) != (0, 1):  # colours outside sRGB
+            low, high = np.minimum(mixture, 0), np.maximum(mixture, 1)
+        return np.clip(layer, low, high, out=layer)
 
 
 def detail_share(
@@ -109,15 +101,7 @@ def round_trip_kernel(scale: float) -> NDArray[np.float32]:
     """
     places = max(1, round(min(scale, 8)))
     inside = (np.arange(places) + 0.5) / places - 0.5
-    return np.array([_cubic(inside - tap).mean() for tap in range(-2, 3)], np.float32)
-
-
-def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys's interpolation kernel with a = -1/2 (Keys 1981), which Pillow's BICUBIC uses."""
-    x = np.abs(x)
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+    return np.array([cubic(inside - tap).mean() for tap in range(-2, 3)], np.float32)
 
 
 def blur(picture: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:

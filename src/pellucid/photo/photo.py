@@ -49,7 +49,9 @@ class Photo:
 
         Colours outside sRGB (of a wider profile) have values below 0 or above 1.
         """
-        light = np.empty(self.pixels.shape, np.float32)
+        height, width = self.pixels.shape[:2]
+        # Each channel's plane in one piece: arithmetic on light goes channel by channel.
+        light = np.empty((3, height, width), np.float32).transpose(1, 2, 0)
         for rows in self._bands():
             self.profile.decode(self.pixels[rows], light[rows])
         return light
@@ -68,7 +70,7 @@ class Photo:
             )
         pixels = np.empty_like(self.pixels)
         for rows in self._bands():
-            band = np.ascontiguousarray(light[rows], dtype=np.float32)
+            band = np.asarray(light[rows], dtype=np.float32)
             if np.isnan(band).any():
                 raise PhotoError(f"{self.source}: the light holds values that are not numbers")
             self._encode_band(band, self.pixels[rows], pixels[rows])
