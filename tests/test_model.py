@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pellucid import model as model_module
-from pellucid.errors import WeightsError
-from pellucid.model import SeparationModel
+from pellucid.errors import ConfigError, WeightsError
+from pellucid.model import SeparationModel, usable_devices
 from pellucid.photo.colour import srgb_to_linear
 from pellucid.text import NO_DESCRIPTION, word_table
 
@@ -37,6 +37,13 @@ def test_info_names_the_weights(model, tiny_weights):
     assert model.info.weights_id == "tiny"
     assert model.info.architecture == "tiny"
     assert model.info.manifest["files"]["tiny.onnx"]["sha256"] == model.info.sha256
+
+
+def test_a_device_that_is_not_there(tiny_weights, monkeypatch):
+    assert "cpu" in usable_devices()
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ConfigError, match="onnxruntime-gpu"):
+        SeparationModel.load(tiny_weights, device="cuda")
 
 
 def test_missing_shipped_weights_name_the_remedy(monkeypatch, tmp_path):

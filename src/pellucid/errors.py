@@ -27,3 +27,7 @@ class ConfigError(PellucidError):
 
 class DataError(PellucidError):
     """A data set on disk is missing, damaged or in another layout."""
+
+
+class BenchmarkError(PellucidError):
+    """A measurement could not be made."""

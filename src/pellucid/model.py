@@ -10,12 +10,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from pellucid.bands import usable_threads
-from pellucid.errors import WeightsError
+from pellucid.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,9 @@ SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "lite.onnx"
 FORMAT = "1"
 MAP_STRIDE = 8
 """Pixels of the working resolution to one cell of a word map."""
+
+Device = Literal["cpu", "cuda"]
+_PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 _INPUTS = (
     "mixture",
@@ -83,16 +86,20 @@ class SeparationModel:
         self.info = info
 
     @classmethod
-    def load(cls, weights: Path | None = None, threads: int | None = None) -> SeparationModel:
+    def load(
+        cls, weights: Path | None = None, threads: int | None = None, device: Device = "cpu"
+    ) -> SeparationModel:
         """Load a weights file, by default the shipped one.
 
         Args:
             weights: an ONNX file of this project. The manifest `NAME.json` beside it, which the
                 shipped file must have, holds its SHA-256: files → NAME.onnx → sha256.
             threads: processor threads of one call; by default all this process may use, 8 at most.
+            device: where the network runs; "cuda" needs the package onnxruntime-gpu.
 
         Raises:
             WeightsError: the file is missing, damaged, or of another model.
+            ConfigError: onnxruntime cannot use the device.
         """
         path = SHIPPED_WEIGHTS if weights is None else Path(weights)
         content = _read(path)
@@ -105,7 +112,7 @@ class SeparationModel:
                 f"{path} is damaged or was replaced (its SHA-256 is not the one in "
                 f"{path.with_suffix('.json').name}): install the package or export the model again"
             )
-        session = _open_session(content, path, threads)
+        session = _open_session(content, path, threads, device)
         names = _check_contract(session, path)
         return cls(session, WeightsInfo(path, digest, *names, manifest or {}))
 
@@ -180,8 +187,24 @@ def _promised_digest(manifest: dict[str, Any], weights: Path) -> str:
         ) from error
 
 
-def _open_session(content: bytes, path: Path, threads: int | None) -> InferenceSession:
+def usable_devices() -> tuple[Device, ...]:
+    """Return the devices that the installed onnxruntime can use."""
     import onnxruntime
+
+    found = onnxruntime.get_available_providers()
+    return tuple(device for device, provider in _PROVIDERS.items() if provider in found)
+
+
+def _open_session(
+    content: bytes, path: Path, threads: int | None, device: Device
+) -> InferenceSession:
+    import onnxruntime
+
+    if device not in usable_devices():
+        raise ConfigError(
+            f"onnxruntime cannot use {device!r} here: use 'cpu', or install onnxruntime-gpu and "
+            "its CUDA libraries"
+        )
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
@@ -193,7 +216,7 @@ def _open_session(content: bytes, path: Path, threads: int | None) -> InferenceS
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         # From bytes, so that what was checked is what is run and no side file is opened.
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=[_PROVIDERS[device]])
     except Exception as error:  # onnxruntime's own errors derive from Exception only
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(

@@ -15,7 +15,7 @@ import numpy as np
 
 from pellucid.bands import usable_threads
 from pellucid.errors import DescriptionError
-from pellucid.model import MAP_STRIDE, ModelOutput, SeparationModel
+from pellucid.model import MAP_STRIDE, Device, ModelOutput, SeparationModel
 from pellucid.photo import Photo, photo_from_array, photo_from_image, read_photo
 from pellucid.photo.colour import linear_to_srgb
 from pellucid.resolution import WorkingResolution, area_downscale
@@ -41,18 +41,23 @@ class Separator:
     """Threads that share the work at the photo's own size; the model has its own."""
 
     @classmethod
-    def load(cls, weights: Path | None = None, threads: int | None = None) -> Separator:
+    def load(
+        cls, weights: Path | None = None, threads: int | None = None, device: Device = "cpu"
+    ) -> Separator:
         """Load the shipped model, or an ONNX file that this project exported.
 
         Args:
             weights: the ONNX file; None is the shipped one.
             threads: processor threads of one call; by default all this process may use, 8 at most.
+            device: where the network runs; "cuda" needs the package onnxruntime-gpu.
 
         Raises:
             WeightsError: the weights are missing, damaged, or of another model.
+            ConfigError: onnxruntime cannot use the device.
         """
         threads = threads or usable_threads()
-        return cls(SeparationModel.load(weights, threads), word_table(), threads=threads)
+        model = SeparationModel.load(weights, threads, device)
+        return cls(model, word_table(), threads=threads)
 
     def separate(
         self,

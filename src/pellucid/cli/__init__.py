@@ -42,6 +42,7 @@ COMMANDS = {
     "attention": Command(
         "pellucid.cli.attention:app", "Inspect, mend and time attention.", "attention"
     ),
+    "benchmark": Command("pellucid.cli.benchmark:app", "Measure time and memory on this machine."),
     "info": Command("pellucid.cli.info:app", "Show the shipped model, its licences and files."),
 }
 

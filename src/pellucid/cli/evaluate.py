@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from pellucid.cli.console import progress
 
+if TYPE_CHECKING:
     from pellucid.evaluation.methods import Method
     from pellucid.evaluation.tables import TextTable
 
@@ -114,7 +113,7 @@ def _evaluate_set(
     )
     folder = source if source.is_dir() else source.parent
     protocol = Protocol(seed=seed)
-    with _progress(len(pairs)) as advance:
+    with progress(len(pairs)) as advance:
         summary = evaluate_set(
             name or folder.resolve().name, pairs, contenders, output, protocol, advance
         )
@@ -130,7 +129,7 @@ def _check(photos: Path, output: Path, weights: Path | None, mixtures: int, seed
     validation = read_validation_photos(photos)
     plan = CheckPlan(mixtures, seed)
     method = _load_model(weights)
-    with _progress(count_mixtures(validation, plan)) as advance:
+    with progress(count_mixtures(validation, plan)) as advance:
         checks = run_checks(method, validation, plan, advance)
     write_checks(output / "checks.json", checks, plan)
     _print_table("Checks on mixtures of validation photos", checks_table(checks))
@@ -141,17 +140,6 @@ def _load_model(weights: Path | None) -> Method:
     from pellucid.separator import Separator
 
     return separator_method(Separator.load(weights))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda: progress.advance(task)
 
 
 def _print_table(title: str, table: TextTable, note: str | None = None) -> None:

@@ -42,6 +42,13 @@ class Layers(StrEnum):
     BOTH = "both"
 
 
+class Device(StrEnum):
+    """Where the network runs."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 SUFFIXES = {
     Format.JPEG: (".jpg", ".jpeg", ".jpe"),
     Format.PNG: (".png",),

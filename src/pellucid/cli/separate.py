@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.console import report, say
-from pellucid.cli.plan import Format, Layers, PlanError, plan
+from pellucid.cli.plan import Device, Format, Layers, PlanError, plan
 
 HELP = """Split photos taken through glass into what is behind it and what is mirrored in it.
 
@@ -72,6 +72,9 @@ def separate(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Processor threads. Default: all, 8 at most.")
     ] = None,
+    device: Annotated[
+        Device, typer.Option(help="Where the network runs; cuda needs onnxruntime-gpu.")
+    ] = Device.CPU,
 ) -> None:
     """Plan, load the model once, and work photo by photo."""
     from pellucid.errors import DescriptionError
@@ -93,7 +96,7 @@ def separate(
     from pellucid.separator import Separator
 
     settings = Settings(transmission, reflection, strength, format, not no_gps, overwrite)
-    worker = Worker(Separator.load(threads=threads), settings)
+    worker = Worker(Separator.load(threads=threads, device=device.value), settings)
     all_fine = True
     with report(len(jobs), quiet=quiet) as tell:
         for job in jobs:
