@@ -93,6 +93,18 @@ def test_measures_are_those_of_the_metrics(sample: Sample) -> None:
     assert true["transmission.psnr_gain"] > 0
 
 
+def test_further_measures_are_taken_of_the_saved_layers(sample: Sample) -> None:
+    seen = []
+
+    def measure(output: Image8, truth: Image8) -> float:
+        seen.append((output.dtype, truth.dtype))
+        return 0.5
+
+    scores = score(sample, Layers(to_unit(sample.mixture), sample.mixture), {"half": measure})
+    assert scores["transmission.half"] == scores["reflection.half"] == 0.5
+    assert seen == [(np.uint8, np.uint8)] * 2
+
+
 def test_layers_without_truth_are_left_out(sample: Sample) -> None:
     unknown = Sample(sample.name, sample.mixture, sample.transmission)
     scores = score(unknown, Layers(sample.mixture, sample.mixture))

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from pellucid.evaluation.study import (
     applicable_modes,
     choose_contenders,
     evaluate_set,
+    perceptual_measure,
 )
 
 
@@ -43,6 +45,14 @@ def test_the_model_is_loaded_only_if_asked_for(pairs_folder: Path) -> None:
     assert [contender.method for contender in chosen] == ["untouched", "RAGNet"]
     with pytest.raises(ConfigError, match=r"'untuched'.*untouched"):
         choose_contenders(pairs, ["untuched"], [], refuse)
+
+
+def test_without_its_packages_the_perceptual_distance_is_left_out(monkeypatch) -> None:
+    assert set(perceptual_measure()) == {"perceptual_distance"}
+    monkeypatch.setattr("pellucid.network.pretrained.PACKAGE", "no_such_package")
+    assert perceptual_measure() == {}
+    monkeypatch.setitem(sys.modules, "pellucid.evaluation.perceptual", None)
+    assert perceptual_measure() == {}
 
 
 def test_files_hold_every_score_and_no_path(pairs_folder: Path, tmp_path: Path) -> None:
@@ -85,6 +95,7 @@ def test_command_scores_a_set(cli, pairs_folder: Path, tmp_path: Path) -> None:
     assert len(runs) == len(Mode) + 4
     assert "little-set, 3 photos" in result.output
     assert "RAGNet" in result.output
+    assert all("transmission.perceptual_distance" in run.figures for run in runs)
 
 
 def test_command_runs_the_checks_and_reports(cli, photos_folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pellucid.benchmark.process import Finished, run
 from pellucid.benchmark.warm import WORDS, WarmJob, command
 from pellucid.model import Device
 
-SIZES = (0.1, 0.25, 1, 4, 12, 24, 48)
+SIZES = (0.05, 0.1, 0.25, 1, 4, 12, 24, 48)
 """Millions of pixels."""
 
 

@@ -21,7 +21,7 @@ def benchmark(
     sizes: Annotated[
         str | None,
         typer.Option(
-            help="Photos, in millions of pixels, with commas. Default: 0.1,0.25,1,4,12,24,48."
+            help="Photos, in millions of pixels, with commas. Default: 0.05,0.1,0.25,1,4,12,24,48."
         ),
     ] = None,
     repetitions: Annotated[int, typer.Option(min=1, help="Of which the median counts.")] = 3,

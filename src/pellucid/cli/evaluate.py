@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import progress
+from pellucid.cli.console import progress, say
 
 if TYPE_CHECKING:
     from pellucid.evaluation.methods import Method
@@ -99,6 +99,7 @@ def _evaluate_set(
         applicable_modes,
         choose_contenders,
         evaluate_set,
+        perceptual_measure,
     )
     from pellucid.evaluation.tables import summary_table
 
@@ -113,9 +114,12 @@ def _evaluate_set(
     )
     folder = source if source.is_dir() else source.parent
     protocol = Protocol(seed=seed)
+    further = perceptual_measure()
+    if not further:
+        say("the perceptual distance is left out: it needs `pip install 'pellucid[train]'`")
     with progress(len(pairs)) as advance:
         summary = evaluate_set(
-            name or folder.resolve().name, pairs, contenders, output, protocol, advance
+            name or folder.resolve().name, pairs, contenders, output, protocol, further, advance
         )
     title = f"{summary.set_name}, {summary.images} photos"
     _print_table(title, summary_table(summary, intervals=False), summary.protocol)

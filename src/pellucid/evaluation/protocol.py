@@ -13,7 +13,7 @@ Protocol alone moves published Real20 figures by up to 1.5 dB, hence every resul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,12 @@ STATED = Protocol()
 """The protocol of every figure this project reports."""
 
 
+Measures = Mapping[str, Callable[[Image, Image], float]]
+"""Further measures of an output against the truth, by name, beside those of the protocol."""
+
+NO_MEASURES: Measures = {}
+
+
 @dataclass(frozen=True)
 class Layers:
     """A method's answer: uint8 or [0, 1] encoded images of the mixture's size."""
@@ -105,20 +111,20 @@ def load_sample(pair: Pair, protocol: Protocol) -> Sample:
     )
 
 
-def score(sample: Sample, layers: Layers) -> dict[str, float]:
+def score(sample: Sample, layers: Layers, further: Measures = NO_MEASURES) -> dict[str, float]:
     """Score one answer: measures by name, those of a layer without ground truth left out.
 
-    `transmission.…` and `reflection.…` carry psnr, ssim, colour_aligned_psnr and gradient_error;
-    `transmission.psnr_gain` is the PSNR above the untouched mixture's; `recomposition_error` is
-    that of T + R against M.
+    `transmission.…` and `reflection.…` carry psnr, ssim, colour_aligned_psnr, gradient_error and
+    the `further` measures; `transmission.psnr_gain` is the PSNR above the untouched mixture's;
+    `recomposition_error` is that of T + R against M.
     """
     saved = layers.saved()
-    scores = _score_layer("transmission", saved.transmission, sample.transmission)
+    scores = _score_layer("transmission", saved.transmission, sample.transmission, further)
     untouched = _finite_psnr(sample.mixture, sample.transmission)
     scores["transmission.psnr_gain"] = scores["transmission.psnr"] - untouched
     if saved.reflection is not None:
         if sample.reflection is not None:
-            scores |= _score_layer("reflection", saved.reflection, sample.reflection)
+            scores |= _score_layer("reflection", saved.reflection, sample.reflection, further)
         scores["recomposition_error"] = metrics.recomposition_error(
             saved.transmission, saved.reflection, sample.mixture
         )
@@ -143,13 +149,14 @@ def summarise(values: Sequence[float], protocol: Protocol) -> Figure:
     return Figure(float(samples.mean()), float(low), float(high))
 
 
-def _score_layer(layer: str, output: Image, truth: Image8) -> dict[str, float]:
+def _score_layer(layer: str, output: Image, truth: Image8, further: Measures) -> dict[str, float]:
     aligned = metrics.colour_aligned_psnr(output, truth)
     return {
         f"{layer}.psnr": _finite_psnr(output, truth),
         f"{layer}.ssim": metrics.ssim(output, truth),
         f"{layer}.colour_aligned_psnr": min(aligned, PSNR_CEILING),
         f"{layer}.gradient_error": metrics.gradient_error(output, truth),
+        **{f"{layer}.{name}": measure(output, truth) for name, measure in further.items()},
     }
 
 

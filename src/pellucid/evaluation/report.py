@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from pellucid.benchmark.result import TITLES, Speed, cells, machine_line, read_speed
 from pellucid.errors import DataError
 from pellucid.evaluation.checks import read_checks
 from pellucid.evaluation.results import Summary, read_summary, replacing
@@ -24,6 +26,9 @@ Measures, over images of encoded sRGB values in [0, 1]:
   above the same method without descriptions.
 - **colour-aligned**: PSNR after the best affine fit of each channel to the truth. A method that
   only corrects colour gains in PSNR and not here.
+- **perceptual**: our own distance, in [0, 2]: 1 − cosine of ImageNet features of
+  EfficientNet-Lite0, averaged over five levels (`pellucid.evaluation.perceptual`). Not fitted to
+  people's judgements, not comparable with LPIPS; lower is better.
 - **gradient error**: mean absolute difference of forward differences; lower is better.
 - **T + R − M**: root-mean-square in linear light; 0 where the layers add up to the photo. CEILNet
   mixed encoded values, so that even its true layers do not add up in light.
@@ -33,17 +38,21 @@ Brackets hold 95 % bootstrap intervals over photos.
 
 
 def write_report(results: Path, target: Path) -> None:
-    """Write the report of every `summary.json` and `checks.json` below a folder, by path.
+    """Write the report of every result file below a folder, by path.
+
+    Those are `summary.json`, `checks.json` and, of `pellucid benchmark`, `speed.json`.
 
     Raises `DataError` if there is none, or one cannot be read.
     """
     summaries = sorted(results.rglob("summary.json"))
     checks = sorted(results.rglob("checks.json"))
-    if not summaries and not checks:
-        raise DataError(f"{results}: no summary.json or checks.json below it")
+    speeds = sorted(results.rglob("speed.json"))
+    if not summaries and not checks and not speeds:
+        raise DataError(f"{results}: no summary.json, checks.json or speed.json below it")
     sections = [_INTRODUCTION]
     sections += [_set_section(read_summary(path)) for path in summaries]
     sections += [_checks_section(path) for path in checks]
+    sections += [_speed_section(read_speed(path)) for path in speeds]
     sections.append(_published_section())
     with replacing(target) as file:
         file.write("\n".join(sections))
@@ -63,9 +72,36 @@ def _checks_section(path: Path) -> str:
     )
 
 
+def _speed_section(speed: Speed) -> str:
+    peers = _shipped("peers_speed.json")
+    megapixels = peers["megapixels"]
+    rows = [[name, f"{spent:g}"] for name, spent in peers["cpu_seconds"].items()]
+    nearest = min(speed.rows, key=lambda row: abs(row.megapixels - megapixels))
+    for kind, cost in (("cold", nearest.cold), ("warm", nearest.warm)):
+        if cost is not None:
+            name = f"pellucid, {kind}, {nearest.megapixels:.2g} Mpx"
+            rows.append([name, f"{cost.cpu_seconds:.2f}"])
+    beside = TextTable(["method", f"CPU seconds, {megapixels:g} Mpx"], rows).markdown()
+    return f"## Speed\n\n{speed_text(speed)}\n{peers['note']}\n\n{beside}"
+
+
+def speed_text(speed: Speed) -> str:
+    """Return a benchmark's table in Markdown, and the machine it is of."""
+    table = TextTable(list(TITLES), [cells(row) for row in speed.rows]).markdown()
+    return (
+        f"{machine_line(speed.machine)} Weights {speed.weights_id}, medians of "
+        f"{speed.repetitions}; from a JPEG file to those of both layers, words for both. Cold: "
+        f"from the start of the process to its end.\n\n{table}"
+    )
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    text = files("pellucid.evaluation").joinpath(name).read_text(encoding="utf-8")
+    return json.loads(text)
+
+
 def _published_section() -> str:
-    text = files("pellucid.evaluation").joinpath("published.json").read_text(encoding="utf-8")
-    published = json.loads(text)
+    published = _shipped("published.json")
     rows = [
         [_dated(method), *(_psnr_ssim(figure) for figure in method["figures"])]
         for method in published["methods"]

@@ -9,8 +9,10 @@ from pellucid.evaluation.methods import Method, Yardstick
 from pellucid.evaluation.modes import Mode, words_for
 from pellucid.evaluation.pairs import Pair
 from pellucid.evaluation.protocol import (
+    NO_MEASURES,
     Figure,
     Layers,
+    Measures,
     Protocol,
     Sample,
     load_sample,
@@ -84,17 +86,20 @@ def _with_words(
 
 
 def answer_all(
-    pairs: Iterable[Pair], contenders: Sequence[Contender], protocol: Protocol
+    pairs: Iterable[Pair],
+    contenders: Sequence[Contender],
+    protocol: Protocol,
+    further: Measures = NO_MEASURES,
 ) -> Iterator[tuple[Sample, list[Answer]]]:
     """Yield each photo with every contender's answer, saved as 8-bit and scored."""
     for pair in pairs:
         sample = load_sample(pair, protocol)
-        yield sample, [_answer(contender, sample) for contender in contenders]
+        yield sample, [_answer(contender, sample, further) for contender in contenders]
 
 
-def _answer(contender: Contender, sample: Sample) -> Answer:
+def _answer(contender: Contender, sample: Sample, further: Measures) -> Answer:
     layers = contender.answer(sample).saved()
-    measures = score(sample, layers)
+    measures = score(sample, layers, further)
     return Answer(layers, Score(contender.method, contender.mode, sample.name, measures))
 
 

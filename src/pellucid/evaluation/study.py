@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, WeightsError
 from pellucid.evaluation.methods import YARDSTICKS, Method
 from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.pairs import NO_WORDS, Pair
-from pellucid.evaluation.protocol import STATED, Protocol
+from pellucid.evaluation.protocol import NO_MEASURES, STATED, Measures, Protocol
 from pellucid.evaluation.results import Summary, write_images, write_summary
 from pellucid.evaluation.run import (
     Contender,
@@ -34,6 +34,16 @@ def applicable_modes(pairs: Sequence[Pair]) -> list[Mode]:
     """Return all modes, or only the one without words if no pair is described."""
     described = any(pair.words != NO_WORDS for pair in pairs)
     return list(Mode) if described else [Mode.NONE]
+
+
+def perceptual_measure() -> Measures:
+    """Return the perceptual distance, or nothing where the extra `train` is not installed."""
+    try:
+        from pellucid.evaluation.perceptual import PerceptualDistance
+
+        return {"perceptual_distance": PerceptualDistance()}
+    except (ImportError, WeightsError):
+        return NO_MEASURES
 
 
 def choose_contenders(
@@ -68,6 +78,7 @@ def evaluate_set(
     contenders: Sequence[Contender],
     output: Path,
     protocol: Protocol = STATED,
+    further: Measures = NO_MEASURES,
     on_photo: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Score every contender on every pair; write summary.json, images.jsonl and sheet.html.
@@ -76,7 +87,7 @@ def evaluate_set(
     """
     scores: list[Score] = []
     with html_sheet(output / "sheet.html", set_name, protocol.describe()) as sheet:
-        for sample, answers in answer_all(pairs, contenders, protocol):
+        for sample, answers in answer_all(pairs, contenders, protocol, further):
             sheet.add(sample, answers)
             scores += [answer.score for answer in answers]
             on_photo()

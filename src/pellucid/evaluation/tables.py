@@ -22,6 +22,7 @@ _COLUMNS = {
     "over no words": (OVER_NONE, "{:+.2f}"),
     "T SSIM": ("transmission.ssim", "{:.3f}"),
     "T colour-aligned": ("transmission.colour_aligned_psnr", "{:.2f}"),
+    "T perceptual": ("transmission.perceptual_distance", "{:.4f}"),
     "T gradient error": ("transmission.gradient_error", "{:.4f}"),
     "R PSNR": ("reflection.psnr", "{:.2f}"),
     "R SSIM": ("reflection.ssim", "{:.3f}"),

@@ -1,0 +1,107 @@
+"""An exported model with 8-bit convolutions: onnxruntime's static quantisation, calibrated.
+
+Weights get a scale a channel, activations one a tensor from the range that calibration photos
+show. Attention, norms, gates and the heads' last layers stay in float: they are a small part of the
+time, and the heads' outputs are small light that 256 levels would not hold.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from pellucid.files import appearing_whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Feed = dict[str, "NDArray[Any]"]
+"""Inputs of one run of an exported model, by name."""
+
+
+def quantise(source: Path, target: Path, feeds: Sequence[Feed]) -> None:
+    """Write a model whose convolutions compute with 8 bits.
+
+    Args:
+        source: ONNX file that this project exported.
+        target: ONNX file to write, whole or not at all.
+        feeds: inputs whose activations tell the ranges; some dozens, of every kind that is used.
+    """
+    model = _with_float_weights(onnx.load(source))
+    with tempfile.TemporaryDirectory() as folder, appearing_whole(target) as partial:
+        plain, quantised = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, plain)
+        quantize_static(
+            plain,
+            quantised,
+            _Feeds(feeds),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=_last_convolutions(model),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        result = onnx.load(quantised)
+        del result.metadata_props[:]
+        for entry in model.metadata_props:
+            own = entry.key == "pellucid.weights_id"
+            result.metadata_props.add(key=entry.key, value=entry.value + ("-int8" if own else ""))
+        onnx.save(result, partial)
+
+
+class _Feeds(CalibrationDataReader):
+    """Hands onnxruntime one feed after the other."""
+
+    def __init__(self, feeds: Sequence[Feed]) -> None:
+        self._feeds: Iterator[Feed] = iter(feeds)
+
+    def get_next(self) -> Feed | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return next(self._feeds, None)
+
+
+def _with_float_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Undo the storage in half precision: the quantiser looks for float initialisers."""
+    halves = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        stored = halves.get(node.input[0]) if node.op_type == "Cast" else None
+        if stored is None:
+            nodes.append(node)
+        else:
+            values = numpy_helper.to_array(stored).astype(np.float32)
+            stored.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _last_convolutions(model: onnx.ModelProto) -> list[str]:
+    """Return the convolutions from which the layers follow without another convolution."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    found, seen = [], set()
+    ahead = [makers[name] for name in ("transmission", "reflection")]
+    while ahead:
+        node = ahead.pop()
+        if node.name in seen:
+            continue
+        seen.add(node.name)
+        if node.op_type == "Conv":
+            found.append(node.name)
+        else:
+            ahead += [makers[name] for name in node.input if name in makers]
+    return found
