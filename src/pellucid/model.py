@@ -132,13 +132,7 @@ class SeparationModel:
         Raises:
             WeightsError: the network gave values that are not finite.
         """
-        feed = {
-            "mixture": np.ascontiguousarray(mixture.transpose(2, 0, 1)[None]),
-            "transmission_tokens": transmission.tokens[None],
-            "transmission_mask": transmission.mask[None],
-            "reflection_tokens": reflection.tokens[None],
-            "reflection_mask": reflection.mask[None],
-        }
+        feed = model_inputs(mixture, transmission, reflection)
         layers = self._session.run(_OUTPUTS, feed)
         first, second, gates, *maps = (np.asarray(layer)[0] for layer in layers)
         if not (np.isfinite(first).all() and np.isfinite(second).all()):
@@ -147,6 +141,19 @@ class SeparationModel:
                 "their training failed"
             )
         return ModelOutput(first.transpose(1, 2, 0), second.transpose(1, 2, 0), gates, *maps)
+
+
+def model_inputs(
+    mixture: NDArray[np.float32], transmission: Description, reflection: Description
+) -> dict[str, NDArray[Any]]:
+    """Return the inputs of the network by name, from the arguments of `SeparationModel.run`."""
+    return {
+        "mixture": np.ascontiguousarray(mixture.transpose(2, 0, 1)[None]),
+        "transmission_tokens": transmission.tokens[None],
+        "transmission_mask": transmission.mask[None],
+        "reflection_tokens": reflection.tokens[None],
+        "reflection_mask": reflection.mask[None],
+    }
 
 
 _REINSTALL = "reinstall pellucid (in a checkout of the source: export the model, see CONTRIBUTING)"

@@ -14,6 +14,7 @@ light gives the layers at full size, band by band.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -45,13 +46,18 @@ class WorkingLayers:
         height, width = self.mixture.shape[:2]
         return width, height
 
+    @cached_property
+    def share(self) -> NDArray[np.float32]:
+        """The share of fine detail that is the transmission's, (h, w) in [0, 1]."""
+        return detail_share(self.mixture, self.transmission)
+
 
 class LayerModel:
     """Gives one layer of a photo at full size, rows at a time; safe to share by threads."""
 
     def __init__(self, working: WorkingLayers, layer: Layer, size: tuple[int, int]) -> None:
         """Fit the local linear model of a layer for a photo of `size` (width, height)."""
-        share = detail_share(working.mixture, working.transmission)
+        share = working.share
         if layer == "reflection":
             share = np.subtract(1, share, dtype=np.float32)
         target: NDArray[np.float32] = getattr(working, layer)
@@ -88,10 +94,15 @@ def detail_share(
     kernel = round_trip_kernel(np.inf)
     mixture_detail = mixture - blur(mixture, kernel)
     transmission_detail = transmission - blur(transmission, kernel)
-    common = box_mean((transmission_detail * mixture_detail).mean(axis=2))
-    power = box_mean(np.square(mixture_detail).mean(axis=2))
+    common = box_mean(_mean_product(transmission_detail, mixture_detail))
+    power = box_mean(_mean_product(mixture_detail, mixture_detail))
     slope = np.divide(common + DETAIL_FLOOR, power + DETAIL_FLOOR, dtype=np.float32)
     return np.clip(box_mean(slope.clip(0, 1)), 0, 1)
+
+
+def _mean_product(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the product of two (h, w, C) pictures over channels."""
+    return np.einsum("hwc,hwc->hw", a, b) / np.float32(a.shape[2])
 
 
 def round_trip_kernel(scale: float) -> NDArray[np.float32]:

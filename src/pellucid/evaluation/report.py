@@ -11,8 +11,9 @@ from typing import Any
 from pellucid.benchmark.result import TITLES, Speed, cells, machine_line, read_speed
 from pellucid.errors import DataError
 from pellucid.evaluation.checks import read_checks
+from pellucid.evaluation.int8 import ALLOWED_LOSS, Int8Loss, read_loss
 from pellucid.evaluation.results import Summary, read_summary, replacing
-from pellucid.evaluation.tables import TextTable, checks_table, summary_table
+from pellucid.evaluation.tables import TextTable, checks_table, int8_table, summary_table
 
 _INTRODUCTION = """\
 # Results
@@ -40,18 +41,23 @@ Brackets hold 95 % bootstrap intervals over photos.
 def write_report(results: Path, target: Path) -> None:
     """Write the report of every result file below a folder, by path.
 
-    Those are `summary.json`, `checks.json` and, of `pellucid benchmark`, `speed.json`.
+    Those are `summary.json`, `checks.json`, `speed.json` of `pellucid benchmark`, and `int8.json`
+    of `scripts/int8_loss.py`.
 
     Raises `DataError` if there is none, or one cannot be read.
     """
     summaries = sorted(results.rglob("summary.json"))
     checks = sorted(results.rglob("checks.json"))
     speeds = sorted(results.rglob("speed.json"))
-    if not summaries and not checks and not speeds:
-        raise DataError(f"{results}: no summary.json, checks.json or speed.json below it")
+    losses = sorted(results.rglob("int8.json"))
+    if not any((summaries, checks, speeds, losses)):
+        raise DataError(
+            f"{results}: no summary.json, checks.json, speed.json or int8.json below it"
+        )
     sections = [_INTRODUCTION]
     sections += [_set_section(read_summary(path)) for path in summaries]
     sections += [_checks_section(path) for path in checks]
+    sections += [_int8_section([read_loss(path) for path in losses])] if losses else []
     sections += [_speed_section(read_speed(path)) for path in speeds]
     sections.append(_published_section())
     with replacing(target) as file:
@@ -70,6 +76,15 @@ def _checks_section(path: Path) -> str:
         "Made in linear light from photos at 224×224 (recipes: `pellucid.evaluation.mixtures`).\n\n"
         f"{checks_table(read_checks(path)).markdown()}"
     )
+
+
+def _int8_section(losses: Sequence[Int8Loss]) -> str:
+    introduction = (
+        "The 1×1 convolutions with 8 bits (`scripts/int8_loss.py`): transmission PSNR lost against "
+        f"the model as shipped, paired by photo, at most {ALLOWED_LOSS:g} dB wanted; CPU seconds "
+        "of the network on 320 × 320 pixels."
+    )
+    return f"## With 8 bits\n\n{introduction}\n\n{int8_table(losses).markdown()}"
 
 
 def _speed_section(speed: Speed) -> str:

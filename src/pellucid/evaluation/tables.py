@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pellucid.evaluation.checks import Check
+from pellucid.evaluation.int8 import Int8Loss
+from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.protocol import Figure
 from pellucid.evaluation.results import Summary
 from pellucid.evaluation.run import OVER_NONE
@@ -67,6 +69,23 @@ def checks_table(checks: Sequence[Check]) -> TextTable:
     """One row a check."""
     titles = ["check", "mixtures", "figure", "at least", "aim", "met"]
     return TextTable(titles, [_check_row(check) for check in checks])
+
+
+def int8_table(losses: Sequence[Int8Loss]) -> TextTable:
+    """One row an 8-bit model and set."""
+    titles = ["model", "set", "lost, no words", "lost, right words", "CPU s", "MB", "pays"]
+    return TextTable(titles, [_int8_row(loss) for loss in losses])
+
+
+def _int8_row(loss: Int8Loss) -> list[str]:
+    return [
+        f"{loss.architecture} {loss.weights_id}",
+        loss.set_name,
+        *(_cell(loss.loss.get(mode), "{:+.2f}") for mode in (Mode.NONE, Mode.RIGHT)),
+        f"{loss.cpu_seconds:.3f} → {loss.int8_cpu_seconds:.3f}",
+        f"{loss.bytes / 1e6:.1f} → {loss.int8_bytes / 1e6:.1f}",
+        "yes" if loss.pays else "no",
+    ]
 
 
 def _check_row(check: Check) -> list[str]:
