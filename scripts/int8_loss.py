@@ -3,7 +3,7 @@
     python scripts/int8_loss.py MODEL.onnx PHOTOS PAIRS RESULT [INT8.onnx]
 
 PHOTOS is a folder of photos to calibrate on (the first 24 by name, never those of PAIRS), PAIRS a
-set that `pellucid evaluate` reads, RESULT the file to write, results/int8-NAME/int8.json. With a
+set that `pellucid evaluate` reads, RESULT the file to write, results/int8/NAME/int8.json. With a
 fifth name the 8-bit model is kept. Needs the extra `train`.
 """
 
@@ -18,6 +18,7 @@ from pellucid.evaluation.int8 import calibration_feeds, measure_loss, write_loss
 from pellucid.evaluation.layouts import read_pairs
 from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.protocol import STATED
+from pellucid.evaluation.study import applicable_modes
 from pellucid.network.int8 import quantise
 
 CALIBRATION_PHOTOS = 24
@@ -26,12 +27,13 @@ CALIBRATION_PHOTOS = 24
 def main() -> None:
     model, photos, pairs, result = (Path(argument) for argument in sys.argv[1:5])
     logging.disable(logging.WARNING)  # the quantiser recommends steps that were taken here
-    listed = sorted(path for path in photos.iterdir() if path.is_file())[:CALIBRATION_PHOTOS]
+    shown = sorted(path for path in photos.iterdir() if path.is_file())[:CALIBRATION_PHOTOS]
     with tempfile.TemporaryDirectory() as folder:
         int8 = Path(sys.argv[5] if len(sys.argv) > 5 else f"{folder}/int8.onnx")
-        quantise(model, int8, calibration_feeds(model, listed))
-        modes = [Mode.NONE, Mode.RIGHT]
-        loss = measure_loss(model, int8, pairs.resolve().name, read_pairs(pairs), modes, STATED)
+        quantise(model, int8, calibration_feeds(model, shown))
+        listed = read_pairs(pairs)
+        modes = [mode for mode in applicable_modes(listed) if mode in (Mode.NONE, Mode.RIGHT)]
+        loss = measure_loss(model, int8, pairs.resolve().name, listed, modes, STATED)
     write_loss(result, loss)
     for mode, figure in loss.loss.items():
         print(f"words {mode}: {figure.mean:.3f} dB lost [{figure.low:.3f}, {figure.high:.3f}]")

@@ -235,10 +235,10 @@ def test_threads_change_nothing(tiny_weights):
 
 
 def test_memory_grows_by_the_pictures_alone(separator):
-    small, large = (900, 1200), (2700, 3600)
+    small, large = (600, 800), (1800, 2400)
     peaks = [_peak_of_a_separation(separator, size) for size in (small, large)]
     layer = 3 * (large[0] * large[1] - small[0] * small[1])
-    maps = 4 * 320 * 4 * (large[1] - small[1])  # share and offsets, of the photo's width
+    maps = 16 * separator.resolution.short_side * (large[1] - small[1])  # of the photo's width
     assert peaks[1] - peaks[0] < 1.1 * (layer + maps)
 
 

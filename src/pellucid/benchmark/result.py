@@ -68,7 +68,7 @@ def read_speed(path: Path) -> Speed:
 
 def cells(row: Row) -> list[str]:
     """Return one line of the table under `TITLES`."""
-    name = f"{row.megapixels:.3g} Mpx" + ("" if row.device == "cpu" else f", {row.device}")
+    name = f"{round(row.megapixels, 2):g} Mpx" + ("" if row.device == "cpu" else f", {row.device}")
     cold = ["–"] * 3 if row.cold is None else _cost_cells(row.cold)
     return [name, *cold, *_cost_cells(row.warm), f"{row.seconds_per_megapixel:.2f}"]
 

@@ -94,7 +94,7 @@ def _speed_section(speed: Speed) -> str:
     nearest = min(speed.rows, key=lambda row: abs(row.megapixels - megapixels))
     for kind, cost in (("cold", nearest.cold), ("warm", nearest.warm)):
         if cost is not None:
-            name = f"pellucid, {kind}, {nearest.megapixels:.2g} Mpx"
+            name = f"pellucid, {kind}, {round(nearest.megapixels, 2):g} Mpx"
             rows.append([name, f"{cost.cpu_seconds:.2f}"])
     beside = TextTable(["method", f"CPU seconds, {megapixels:g} Mpx"], rows).markdown()
     return f"## Speed\n\n{speed_text(speed)}\n{peers['note']}\n\n{beside}"

@@ -42,7 +42,11 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed]) -> None:
         feeds: inputs whose activations tell the ranges; some dozens, of every kind that is used.
     """
     model = _with_float_weights(onnx.load(source))
-    with tempfile.TemporaryDirectory() as folder, appearing_whole(target) as partial:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        appearing_whole(target) as partial,
+        np.errstate(invalid="ignore"),  # of a channel that is all zero the quantiser makes 0 / 0
+    ):
         plain, quantised = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, plain)
         quantize_static(
