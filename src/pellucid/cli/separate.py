@@ -58,6 +58,14 @@ def separate(
             "-100 = only the reflection.",
         ),
     ] = 100,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MASK",
+            help="Picture of the photo's shape, white where the effect is wanted; elsewhere the "
+            "photo stays as it is.",
+        ),
+    ] = None,
     format: Annotated[
         Format | None, typer.Option(help="Format to write. Default: the photo's own.")
     ] = None,
@@ -95,7 +103,7 @@ def separate(
     from pellucid.cli.work import Settings, Worker
     from pellucid.separator import Separator
 
-    settings = Settings(transmission, reflection, strength, format, not no_gps, overwrite)
+    settings = Settings(transmission, reflection, strength, format, not no_gps, overwrite, region)
     worker = Worker(Separator.load(threads=threads, device=device.value), settings)
     all_fine = True
     with report(len(jobs), quiet=quiet) as tell:
