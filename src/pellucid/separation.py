@@ -154,7 +154,8 @@ class Separation:
 
         def rows(mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
             layer = layer_rows(mixture, start, stop)
-            return np.asarray(mixture + self._weights(start, stop, weight) * (layer - mixture))
+            weights = self._weights(start, stop, weight)
+            return np.asarray(mixture + weights * (layer - mixture), np.float32)
 
         return rows
 
@@ -170,7 +171,7 @@ class Separation:
         if layer == "transmission":
             return self._mixed(rows, np.float32(1))
         return lambda mixture, start, stop: np.asarray(
-            rows(mixture, start, stop) * self._weights(start, stop, np.float32(1))
+            rows(mixture, start, stop) * self._weights(start, stop, np.float32(1)), np.float32
         )
 
     def _unlimited_rows(self, layer: Layer) -> LayerRows:

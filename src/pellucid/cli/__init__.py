@@ -29,6 +29,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
+    "batch": Command("pellucid.cli.batch:app", "Separate whole folders, here or on a cluster."),
     "evaluate": Command(
         "pellucid.cli.evaluate:app", "Score the model and yardsticks on pairs with ground truth."
     ),

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.console import report, say
-from pellucid.cli.plan import Device, Format, Layers, PlanError, plan
+from pellucid.cli.plan import Device, PlanError, plan
+from pellucid.layer_files import Format, Layers
 
 HELP = """Split photos taken through glass into what is behind it and what is mirrored in it.
 

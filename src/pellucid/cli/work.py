@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.cli.console import printable
-from pellucid.cli.plan import FORMATS, STREAM, Format, Job
+from pellucid.cli.plan import STREAM, Job
 from pellucid.errors import PhotoError
+from pellucid.layer_files import FORMATS, Format
 from pellucid.photo import WriteOptions, read_photo, write_photo
 from pellucid.photo.write import replace_file
 from pellucid.region import read_region
