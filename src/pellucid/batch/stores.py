@@ -6,7 +6,6 @@ Names are relative, with forward slashes, as they stand in the manifest.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -117,15 +116,12 @@ class RemoteStore:
             raise PhotoError(f"{name}: cannot be read ({error}): check it") from error
 
     def write(self, name: str, content: bytes) -> None:
-        """See `Store`. An object store's own upload is whole or not at all; others rename."""
+        """See `Store`. Object stores show an upload when it is whole; elsewhere it may be torn."""
         filesystem, root = self._open()
         target = f"{root}/{name}"
-        parent = str(PurePosixPath(target).parent)
-        temporary = f"{parent}/.pellucid-{secrets.token_hex(8)}.part"
         try:
-            filesystem.makedirs(parent, exist_ok=True)
-            filesystem.pipe_file(temporary, content)
-            filesystem.mv(temporary, target)
+            filesystem.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+            filesystem.pipe_file(target, content)
         except OSError as error:
             raise PhotoError(f"{name}: cannot be written ({error}): check the output") from error
 
@@ -137,9 +133,9 @@ class RemoteStore:
 
 def open_store(place: str) -> Store:
     """Return the store for a folder's name or an fsspec URL."""
-    if "://" in place:
+    if "://" in place and not place.startswith("file://"):
         return RemoteStore(place)
-    return FolderStore(Path(place))
+    return FolderStore(Path(place.removeprefix("file://")))
 
 
 def _hidden(name: str) -> bool:

@@ -29,7 +29,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
-    "batch": Command("pellucid.cli.batch:app", "Separate whole folders, here or on a cluster."),
+    "batch": Command(
+        "pellucid.cli.batch:app", "Separate whole folders, here or on a cluster.", "cluster"
+    ),
     "evaluate": Command(
         "pellucid.cli.evaluate:app", "Score the model and yardsticks on pairs with ground truth."
     ),
