@@ -6,6 +6,7 @@ All light is (H, W, 3) float32, linear, in sRGB primaries, white = 1.
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,12 +123,7 @@ class Separation:
 
     def image(self, layer: Layer) -> Image.Image:
         """Return a layer as a Pillow image, 8-bit sRGB, RGBA where the source has alpha."""
-        photo = self.photo(layer).in_srgb()
-        parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
-        codes = np.concatenate(parts, axis=2)
-        if codes.dtype == np.uint16:
-            codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return Image.fromarray(codes)
+        return _as_image(self.photo(layer))
 
     def blend(self, strength: float) -> Photo:
         """Return the photo with more or less of its reflection.
@@ -146,6 +142,19 @@ class Separation:
         layer_rows = self._unlimited_rows("transmission" if strength > 0 else "reflection")
         weight = np.float32(abs(strength) / FULL_STRENGTH)
         return self._render(self._mixed(layer_rows, weight), leave_outside=True)
+
+    def _repr_png_(self) -> bytes:
+        """Show photo, transmission and reflection side by side, small, in a notebook."""
+        height = min(240, self.source.size[1])
+        width = max(1, round(self.source.size[0] * height / self.source.size[1]))
+        shown = [self.source, self.photo("transmission"), self.photo("reflection")]
+        sheet = Image.new("RGB", (3 * width, height))
+        for place, photo in enumerate(shown):
+            small = _as_image(photo).convert("RGB").resize((width, height))
+            sheet.paste(small, (place * width, 0))
+        encoded = io.BytesIO()
+        sheet.save(encoded, "PNG")
+        return encoded.getvalue()
 
     def _mixed(self, layer_rows: LayerRows, weight: np.float32) -> LayerRows:
         """Return the way from the photo to a layer, by a weight and the region."""
@@ -222,3 +231,13 @@ def light_rows(photo: Photo, start: int, stop: int) -> NDArray[np.float32]:
 def _part(photo: Photo, start: int, stop: int) -> Photo:
     alpha = None if photo.alpha is None else photo.alpha[start:stop]
     return dataclasses.replace(photo, pixels=photo.pixels[start:stop], alpha=alpha)
+
+
+def _as_image(photo: Photo) -> Image.Image:
+    """Return a photo as a Pillow image, 8-bit sRGB."""
+    photo = photo.in_srgb()
+    parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
+    codes = np.concatenate(parts, axis=2)
+    if codes.dtype == np.uint16:
+        codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return Image.fromarray(codes)

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pellucid import __version__
 from pellucid.cli.console import say
+from pellucid.cli.help import explain
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _load(name: str):
     module, _, attribute = COMMANDS[name].app.partition(":")
     command = typer.main.get_command(getattr(import_module(module), attribute))
     command.name = name
+    explain(command, name)
     return command
 
 

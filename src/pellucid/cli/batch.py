@@ -20,15 +20,6 @@ HELP = """Separate every photo of a folder and of the folders in it; the tree is
 Words come from a table (--words) or from a small file beside each photo: photo.json, or photo.txt \
 with a line for the transmission and one for the reflection. OUTPUT/manifest.jsonl records every \
 photo; run the same command again and only what is new, changed or failed is done.
-
-    pellucid batch holiday separated
-
-    pellucid batch shop separated --words words.csv --workers 4
-
-    pellucid batch inbox separated --watch
-
-Exit codes: 0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing \
-was done, 130 = interrupted (run it again to go on).
 """
 
 app = typer.Typer(add_completion=False)

@@ -15,9 +15,6 @@ HELP = """Split photos taken through glass into what is behind it and what is mi
 
 Writes NAME.transmission.EXT and NAME.reflection.EXT beside each photo NAME.EXT, of its size, \
 depth and colour profile.
-
-Exit codes: 0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing \
-was done.
 """
 
 app = typer.Typer(add_completion=False)
