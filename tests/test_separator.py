@@ -268,3 +268,12 @@ def test_a_layer_can_be_written_and_read_again(separator):
     write_photo(separation.photo("transmission"), stream, format="png")
     again: Photo = read_photo(stream.getvalue())
     np.testing.assert_array_equal(again.pixels, separation.photo("transmission").pixels)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (90, 33), (700, 500)])
+def test_a_notebook_shows_photo_and_layers(separator, size):
+    separation = separator.separate(photo_from_array(noise(*size)))
+    with Image.open(io.BytesIO(separation._repr_png_())) as sheet:
+        assert sheet.height == min(240, size[0])
+        assert sheet.width % 3 == 0
+        sheet.load()

@@ -6,6 +6,7 @@ All light is (H, W, 3) float32, linear, in sRGB primaries, white = 1.
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from PIL import Image
 
 from pellucid.bands import bands, in_threads
 from pellucid.photo import Photo
+from pellucid.region import check_region
 from pellucid.upscaling import Layer, LayerModel, WorkingLayers
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Separation:
         word_maps: where each word acted.
         notes: what a person should know of this result, e.g. that a description was cut.
         threads: how many threads share the work at the photo's own size.
+        region: where the effect is wanted, see `within`; None = everywhere.
     """
 
     source: Photo
@@ -78,6 +81,21 @@ class Separation:
     word_maps: WordMaps
     notes: tuple[str, ...] = ()
     threads: int = 1
+    region: NDArray[np.float32] | None = None
+
+    def within(self, region: NDArray[np.floating]) -> Separation:
+        """Return the same separation limited to a region of the photo.
+
+        Outside, all light stays in the transmission, whose pixels are the photo's own to the bit;
+        layers and residual still add up to the photo everywhere.
+
+        Args:
+            region: (H, W) at the photo's size, 1 = whole effect, 0 = none (`pellucid.region`).
+
+        Raises:
+            ValueError: the region has another shape, or values outside [0, 1].
+        """
+        return dataclasses.replace(self, region=check_region(region, self.source.size))
 
     @cached_property
     def transmission(self) -> NDArray[np.float32]:
@@ -101,16 +119,11 @@ class Separation:
 
     def photo(self, layer: Layer) -> Photo:
         """Return a layer as a photo of the source's size, depth, colour profile and metadata."""
-        return self._render(self._layer_rows(layer))
+        return self._render(self._layer_rows(layer), leave_outside=layer == "transmission")
 
     def image(self, layer: Layer) -> Image.Image:
         """Return a layer as a Pillow image, 8-bit sRGB, RGBA where the source has alpha."""
-        photo = self.photo(layer).in_srgb()
-        parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
-        codes = np.concatenate(parts, axis=2)
-        if codes.dtype == np.uint16:
-            codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return Image.fromarray(codes)
+        return _as_image(self.photo(layer))
 
     def blend(self, strength: float) -> Photo:
         """Return the photo with more or less of its reflection.
@@ -126,18 +139,51 @@ class Separation:
             raise ValueError(f"strength is {strength}: use a number from -100 to 100")
         if strength == 0:
             return self.source
-        layer_rows = self._layer_rows("transmission" if strength > 0 else "reflection")
+        layer_rows = self._unlimited_rows("transmission" if strength > 0 else "reflection")
         weight = np.float32(abs(strength) / FULL_STRENGTH)
-        if weight == 1:
-            return self._render(layer_rows)
+        return self._render(self._mixed(layer_rows, weight), leave_outside=True)
+
+    def _repr_png_(self) -> bytes:
+        """Show photo, transmission and reflection side by side, small, in a notebook."""
+        height = min(240, self.source.size[1])
+        width = max(1, round(self.source.size[0] * height / self.source.size[1]))
+        shown = [self.source, self.photo("transmission"), self.photo("reflection")]
+        sheet = Image.new("RGB", (3 * width, height))
+        for place, photo in enumerate(shown):
+            small = _as_image(photo).convert("RGB").resize((width, height))
+            sheet.paste(small, (place * width, 0))
+        encoded = io.BytesIO()
+        sheet.save(encoded, "PNG")
+        return encoded.getvalue()
+
+    def _mixed(self, layer_rows: LayerRows, weight: np.float32) -> LayerRows:
+        """Return the way from the photo to a layer, by a weight and the region."""
+        if weight == 1 and self.region is None:
+            return layer_rows
 
         def rows(mixture: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
             layer = layer_rows(mixture, start, stop)
-            return np.asarray(mixture + weight * (layer - mixture), np.float32)
+            weights = self._weights(start, stop, weight)
+            return np.asarray(mixture + weights * (layer - mixture), np.float32)
 
-        return self._render(rows)
+        return rows
+
+    def _weights(
+        self, start: int, stop: int, weight: np.float32
+    ) -> NDArray[np.float32] | np.float32:
+        return weight if self.region is None else weight * self.region[start:stop, :, None]
 
     def _layer_rows(self, layer: Layer) -> LayerRows:
+        rows = self._unlimited_rows(layer)
+        if self.region is None:
+            return rows
+        if layer == "transmission":
+            return self._mixed(rows, np.float32(1))
+        return lambda mixture, start, stop: np.asarray(
+            rows(mixture, start, stop) * self._weights(start, stop, np.float32(1)), np.float32
+        )
+
+    def _unlimited_rows(self, layer: Layer) -> LayerRows:
         width, height = self.source.size
         if self.working.size == (width, height):
             whole: NDArray[np.float32] = getattr(self.working, layer)
@@ -154,12 +200,16 @@ class Separation:
         self._in_bands(work)
         return light
 
-    def _render(self, rows: LayerRows) -> Photo:
+    def _render(self, rows: LayerRows, *, leave_outside: bool) -> Photo:
+        """Return light as a photo; outside the region, the source's own pixels if wanted."""
         pixels = np.empty_like(self.source.pixels)
 
         def work(start: int, stop: int) -> None:
             part = _part(self.source, start, stop)
-            pixels[start:stop] = part.with_light(rows(part.light(), start, stop)).pixels
+            made = part.with_light(rows(part.light(), start, stop)).pixels
+            if leave_outside and self.region is not None:
+                made = np.where(self.region[start:stop, :, None] > 0, made, part.pixels)
+            pixels[start:stop] = made
 
         self._in_bands(work)
         return dataclasses.replace(self.source, pixels=pixels)
@@ -181,3 +231,13 @@ def light_rows(photo: Photo, start: int, stop: int) -> NDArray[np.float32]:
 def _part(photo: Photo, start: int, stop: int) -> Photo:
     alpha = None if photo.alpha is None else photo.alpha[start:stop]
     return dataclasses.replace(photo, pixels=photo.pixels[start:stop], alpha=alpha)
+
+
+def _as_image(photo: Photo) -> Image.Image:
+    """Return a photo as a Pillow image, 8-bit sRGB."""
+    photo = photo.in_srgb()
+    parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
+    codes = np.concatenate(parts, axis=2)
+    if codes.dtype == np.uint16:
+        codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return Image.fromarray(codes)

@@ -328,3 +328,25 @@ def test_a_signal_leaves_no_partial_file(tiny_weights, tmp_path, number):
     for path in tmp_path.glob("*.transmission.png"):
         assert Image.open(path).load() is not None
         assert stat.S_ISREG(path.stat().st_mode)
+
+
+def test_a_region_limits_the_effect(cli, photo, tmp_path):
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 30:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    result = cli("separate", photo, "--region", tmp_path / "mask.png")
+    assert result.code == 0
+    before = np.asarray(Image.open(photo))
+    after = np.asarray(Image.open(tmp_path / "photo.transmission.png"))
+    assert np.array_equal(after[:, :30], before[:, :30])
+    assert not np.array_equal(after[:, 30:], before[:, 30:])
+    mirrored = np.asarray(Image.open(tmp_path / "photo.reflection.png"))
+    assert mirrored[:, :30].max() == 0
+
+
+def test_a_region_of_another_shape_fails_and_writes_nothing(cli, photo, tmp_path):
+    Image.new("L", (10, 40)).save(tmp_path / "mask.png")
+    result = cli("separate", photo, "--region", tmp_path / "mask.png")
+    assert result.code == 1
+    assert "draw it over the photo" in result.err
+    assert files(tmp_path) == {"photo.png", "mask.png"}

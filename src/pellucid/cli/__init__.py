@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pellucid import __version__
 from pellucid.cli.console import say
+from pellucid.cli.help import explain
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "separate": Command("pellucid.cli.separate:app", "Split photos into their two layers."),
+    "batch": Command(
+        "pellucid.cli.batch:app", "Separate whole folders, here or on a cluster.", "cluster"
+    ),
     "evaluate": Command(
         "pellucid.cli.evaluate:app", "Score the model and yardsticks on pairs with ground truth."
     ),
@@ -87,6 +91,7 @@ def _load(name: str):
     module, _, attribute = COMMANDS[name].app.partition(":")
     command = typer.main.get_command(getattr(import_module(module), attribute))
     command.name = name
+    explain(command, name)
     return command
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.photo.formats import is_raw
+from pellucid.layer_files import Format, Layers, target_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,46 +18,11 @@ if TYPE_CHECKING:
 STREAM = "-"
 
 
-class Format(StrEnum):
-    """Formats that can be written."""
-
-    JPEG = "jpeg"
-    PNG = "png"
-    TIFF = "tiff"
-    WEBP = "webp"
-    AVIF = "avif"
-    HEIC = "heic"
-
-    @property
-    def pillow_name(self) -> str:
-        """The name that `Photo.source_format` uses."""
-        return "HEIF" if self is Format.HEIC else self.upper()
-
-
-class Layers(StrEnum):
-    """Which layers are written."""
-
-    TRANSMISSION = "transmission"
-    REFLECTION = "reflection"
-    BOTH = "both"
-
-
 class Device(StrEnum):
     """Where the network runs."""
 
     CPU = "cpu"
     CUDA = "cuda"
-
-
-SUFFIXES = {
-    Format.JPEG: (".jpg", ".jpeg", ".jpe"),
-    Format.PNG: (".png",),
-    Format.TIFF: (".tif", ".tiff"),
-    Format.WEBP: (".webp",),
-    Format.AVIF: (".avif",),
-    Format.HEIC: (".heic", ".heif"),
-}
-FORMATS = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
 
 
 class PlanError(ValueError):
@@ -115,13 +80,7 @@ def _to_stream(photos: Sequence[str], output: str | None) -> bool:
 def _chosen_layers(photos: Sequence[str], output: str | None, layers: Layers | None) -> list[Layer]:
     if layers is None:
         layers = Layers.TRANSMISSION if _to_stream(photos, output) else Layers.BOTH
-    match layers:
-        case Layers.TRANSMISSION:
-            return ["transmission"]
-        case Layers.REFLECTION:
-            return ["reflection"]
-        case Layers.BOTH:
-            return ["transmission", "reflection"]
+    return layers.chosen
 
 
 def _targets(
@@ -138,7 +97,7 @@ def _targets(
     source = Path("stdin" if photo == STREAM else photo)
     folder = source.parent if output is None else Path(output)
     _check_folder(folder)
-    suffix = _suffix(source, format)
+    suffix = target_suffix(source.suffix, format)
     return {layer: str(folder / f"{source.stem}.{layer}{suffix}") for layer in layers}
 
 
@@ -149,18 +108,6 @@ def _is_folder(output: str) -> bool:
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise PlanError(f"the output folder {folder} does not exist: create it first")
-
-
-def _suffix(source: Path, format: Format | None) -> str:
-    suffix = source.suffix
-    if format is None:
-        format = FORMATS.get(suffix.lower()) or _nearest_format(suffix)
-    return suffix if suffix.lower() in SUFFIXES[format] else SUFFIXES[format][0]
-
-
-def _nearest_format(suffix: str) -> Format:
-    """Return the lossless format for one that can be read only; 16 bits for camera raw."""
-    return Format.TIFF if is_raw(b"", suffix) else Format.PNG
 
 
 def _check_collisions(jobs: Iterable[Job]) -> None:

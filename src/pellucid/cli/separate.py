@@ -8,15 +8,13 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.console import report, say
-from pellucid.cli.plan import Device, Format, Layers, PlanError, plan
+from pellucid.cli.plan import Device, PlanError, plan
+from pellucid.layer_files import Format, Layers
 
 HELP = """Split photos taken through glass into what is behind it and what is mirrored in it.
 
 Writes NAME.transmission.EXT and NAME.reflection.EXT beside each photo NAME.EXT, of its size, \
 depth and colour profile.
-
-Exit codes: 0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing \
-was done.
 """
 
 app = typer.Typer(add_completion=False)
@@ -58,6 +56,14 @@ def separate(
             "-100 = only the reflection.",
         ),
     ] = 100,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MASK",
+            help="Picture of the photo's shape, white where the effect is wanted; elsewhere the "
+            "photo stays as it is.",
+        ),
+    ] = None,
     format: Annotated[
         Format | None, typer.Option(help="Format to write. Default: the photo's own.")
     ] = None,
@@ -95,7 +101,7 @@ def separate(
     from pellucid.cli.work import Settings, Worker
     from pellucid.separator import Separator
 
-    settings = Settings(transmission, reflection, strength, format, not no_gps, overwrite)
+    settings = Settings(transmission, reflection, strength, format, not no_gps, overwrite, region)
     worker = Worker(Separator.load(threads=threads, device=device.value), settings)
     all_fine = True
     with report(len(jobs), quiet=quiet) as tell:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.cli.console import printable
-from pellucid.cli.plan import FORMATS, STREAM, Format, Job
+from pellucid.cli.plan import STREAM, Job
 from pellucid.errors import PhotoError
+from pellucid.layer_files import FORMATS, Format
 from pellucid.photo import WriteOptions, read_photo, write_photo
 from pellucid.photo.write import replace_file
+from pellucid.region import read_region
 
 if TYPE_CHECKING:
     from pellucid.photo import Photo
@@ -32,6 +34,8 @@ class Settings:
     format: Format | None = None
     keep_gps: bool = True
     overwrite: bool = False
+    region: str | None = None
+    """Mask file that limits the effect."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Worker:
             transmission=self._settings.transmission,
             reflection=self._settings.reflection,
         )
+        if self._settings.region is not None:
+            separation = separation.within(read_region(self._settings.region, photo.size))
         notes = photo.notes + separation.notes
         for layer, target in job.targets.items():
             if layer == "reflection":

@@ -1,0 +1,76 @@
+"""The manifest of a batch: one JSON line a photo, safe against being killed at any moment.
+
+Lines are appended while the batch runs; a torn last line is passed over. When the batch ends, the
+file is rewritten with one line a photo in sorted order, so that equal batches have equal manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pellucid.batch.tasks import Record
+from pellucid.errors import DataError
+from pellucid.files import appearing_whole
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+NAME = "manifest.jsonl"
+
+
+class Manifest:
+    """What is known of every photo of an output folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file, if there is one.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        self.path = path
+        self.records: dict[str, Record] = {}
+        try:
+            lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        for line in lines:
+            record = Record.parse(line)
+            if record is not None:
+                self.records[record.photo] = record
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other batches out of this output meanwhile, where the system can lock files.
+
+        Raises:
+            DataError: another batch is at work.
+        """
+        if fcntl is None:
+            yield
+            return
+        with self.path.with_name(f".{self.path.name}.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise DataError(
+                    f"{self.path}: another batch writes here: wait for it, or choose another output"
+                ) from error
+            yield
+
+    def add(self, record: Record) -> None:
+        """Append a record; it is on the disk when this returns."""
+        self.records[record.photo] = record
+        with self.path.open("ab") as file:
+            # A newline first: the line before may be torn.
+            file.write(b"\n" + record.line().encode() + b"\n")
+            file.flush()
+
+    def finish(self) -> None:
+        """Rewrite the file: sorted, one line a photo."""
+        lines = [self.records[photo].line() for photo in sorted(self.records)]
+        with appearing_whole(self.path) as partial:
+            partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")

@@ -1,0 +1,45 @@
+"""What every command's help ends with: examples, and what its exit codes mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "separate": (
+        "pellucid separate shop.jpg",
+        'pellucid separate shop.jpg -t "a dress on a doll" -r "the sky and houses"',
+    ),
+    "batch": ("pellucid batch holiday separated", "pellucid batch inbox separated --watch"),
+    "evaluate": (
+        "pellucid evaluate pairs/pairs.jsonl -o results/pairs",
+        "pellucid evaluate --report results -o results.md",
+    ),
+    "synthesise": ("pellucid synthesise photos mixtures --count 1000",),
+    "train": ("pellucid train configs/lite.toml",),
+    "export": ("pellucid export out/lite/best.safetensors shipped",),
+    "attention inspect": ("pellucid attention inspect gpt2 --text prompts.txt",),
+    "attention retrofit": ("pellucid attention retrofit gpt2 --text corpus.txt -o gated",),
+    "attention benchmark": ("pellucid attention benchmark -o attention.json",),
+    "benchmark": ("pellucid benchmark -o speed.json",),
+    "info": ("pellucid info",),
+}
+
+ALWAYS = "0 = all fine, 1 = it failed (the message says why), 2 = wrong use, 130 = interrupted."
+EXIT_CODES: dict[str, str] = {
+    "separate": "0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing "
+    "was done, 130 = interrupted.",
+    "batch": "0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing "
+    "was done, 130 = interrupted (run it again to go on).",
+    "attention inspect": "0 = all fine, 1 = it failed, 2 = wrong use, 3 = an alarm went off.",
+}
+"""By command, where they say more than `ALWAYS`."""
+
+
+def explain(command: Any, name: str) -> None:
+    """Give a command, or each command of a group, its last lines of help."""
+    for own, inner in getattr(command, "commands", {}).items():
+        explain(inner, f"{name} {own}")
+    if not hasattr(command, "commands"):
+        examples = "\n\n".join(EXAMPLES.get(name, ()))
+        codes = EXIT_CODES.get(name, ALWAYS)
+        command.epilog = f"Examples:\n\n{examples}\n\nExit codes: {codes}"
