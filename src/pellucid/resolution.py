@@ -32,8 +32,8 @@ class WorkingResolution:
         multiple: the model's sides are multiples of this; pictures are padded up to it.
     """
 
-    short_side: int = 320
-    area: int = 200_000
+    short_side: int = 256
+    area: int = 131_072
     multiple: int = 32
 
     def fit(self, size: tuple[int, int]) -> tuple[int, int]:

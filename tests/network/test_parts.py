@@ -143,5 +143,5 @@ def test_light_and_its_encoding_are_inverse():
 
 
 def test_a_head_starts_by_taking_almost_nothing():
-    light = LayerHead(4, 8)(torch.randn(1, 4, 6, 6))
+    light = LayerHead(4)(torch.randn(1, 4, 6, 6))
     assert torch.all((light > 0) & (light < 2e-2))

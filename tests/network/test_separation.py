@@ -122,10 +122,10 @@ def test_the_papers_size_takes_a_training_step():
     output = network(mixture, told, told)
     loss = (output.layers.transmission - 0.5).square().mean()
     loss.backward()
-    before = network.recovery.transmission.out.bias.detach().clone()
+    before = network.recovery.transmission.bias.detach().clone()
     optimiser.step()
     assert torch.isfinite(loss)
-    assert not torch.equal(before, network.recovery.transmission.out.bias)
+    assert not torch.equal(before, network.recovery.transmission.bias)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,23 @@ def test_encoded_mixtures_add_encoded_values():
     assert (made.mixture - total).abs().max() < 0.6 / 255
 
 
+def test_encoded_reflections_are_darkened_until_little_overflows():
+    made = mix(SynthesisConfig(recipes=(ENCODED,), **QUIET), count=24)
+    mirrored = to_encoded(made.reflection)
+    total = to_encoded(made.transmission) + mirrored
+    assert (total > 1.0).float().mean() < 0.2
+    assert (mirrored < 1 / 255).float().mean() > 0.05
+
+
+def test_the_camera_opens_up_for_a_dim_scene():
+    def brightest(auto_exposure: float) -> float:
+        recipe = dataclasses.replace(CLEAN, transmittance=(0.3, 0.3), dark=0.0)
+        config = SynthesisConfig(recipes=(recipe,), auto_exposure=auto_exposure, **QUIET)
+        return mix(config).transmission.amax().item()
+
+    assert 1.5 < brightest(1.0) / brightest(0.0) < 2.51
+
+
 @pytest.mark.parametrize("recipe", LIGHT_ADDS, ids=lambda recipe: recipe.name)
 def test_light_adds_where_nothing_clips(recipe):
     made = mix(SynthesisConfig(recipes=(recipe,), **QUIET))

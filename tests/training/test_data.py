@@ -12,7 +12,7 @@ from PIL import Image
 
 from pellucid.errors import DataError
 from pellucid.synthesis.mixture import CLEAN, SYMMETRIC, SynthesisConfig
-from pellucid.training.batches import BatchConfig, Batches, describe
+from pellucid.training.batches import Ahead, BatchConfig, Batches, describe
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
 from pellucid.training.photos import CaptionedPhoto, PhotoStore, read_captions
 from pellucid.training.triplets import TripletConfig, write_triplets
@@ -58,6 +58,16 @@ def test_a_group_is_a_function_of_its_numbers(store):
     assert torch.equal(one.mixtures.mixture, same.mixtures.mixture)
     assert torch.equal(one.transmission.description.tokens, same.transmission.description.tokens)
     assert not torch.equal(one.mixtures.mixture, other.mixtures.mixture)
+
+
+def test_groups_made_ahead_are_the_same(store):
+    batches = Batches(store, BatchConfig(group=2, crop=64), seed=3)
+    ahead = Ahead(batches)
+    order = [(0, 0), (0, 1), (1, 0), (7, 0)]
+    guesses = [(0, 1), (1, 0), (1, 1), (8, 0)]  # the third guess is wrong
+    for place, guess in zip(order, guesses, strict=True):
+        made = ahead.group(*place, guess).mixtures.mixture
+        assert torch.equal(made, batches.group(*place).mixtures.mixture)
 
 
 def test_a_description_is_right_wrong_or_missing(store):

@@ -11,9 +11,11 @@ from pellucid.network.light import to_light
 from pellucid.network.recovery import Layers
 from pellucid.training.losses.language import (
     LayerEmbedding,
+    assignment_error,
     contrastive,
     gate_error,
     layer_correspondence,
+    points_right,
 )
 from pellucid.training.losses.reconstruction import (
     gradient_error,
@@ -95,3 +97,16 @@ def test_embeddings_are_unit_vectors():
     embedding = LayerEmbedding(6, 4)
     for vectors in (embedding.layer(torch.randn(3, 6)), embedding.words(torch.randn(3, 4))):
         torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(3))
+
+
+def test_assignment_asks_only_which_layer_is_which():
+    truth = torch.rand(2, 6, 16, 16)
+    swapped = torch.cat([truth[:, 3:], truth[:, :3]], dim=1)
+    both = torch.tensor([True, True])
+    assert points_right(truth, truth).tolist() == [1.0, 1.0]
+    assert points_right(swapped, truth).tolist() == [0.0, 0.0]
+    good, bad = (float(assignment_error(layers, truth, both)) for layers in (truth, swapped))
+    assert good < 1e-3 < 5.0 < bad
+    faint = 0.5 + 0.01 * (truth - 0.5)
+    assert float(assignment_error(faint, truth, both)) == pytest.approx(good, abs=1e-5)
+    assert float(assignment_error(swapped, truth, torch.tensor([False, False]))) == 0.0

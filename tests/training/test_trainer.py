@@ -74,10 +74,10 @@ def test_a_loss_that_is_not_a_number_changes_no_weight(tiny_run):
     trainer = Trainer(tiny_run)
     with torch.no_grad():
         trainer.network.recovery.join.bias[0] = torch.nan
-    before = trainer.network.recovery.up1.weight.clone()
+    before = trainer.network.recovery.join.weight.clone()
     losses = trainer.step()
     assert losses["total"] != losses["total"]
-    assert torch.equal(before, trainer.network.recovery.up1.weight)
+    assert torch.equal(before, trainer.network.recovery.join.weight)
 
 
 def test_a_run_that_only_has_bad_steps_gives_up(tiny_run, change, monkeypatch):

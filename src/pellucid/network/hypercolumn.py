@@ -27,11 +27,20 @@ class Hypercolumn(nn.Module):
 
     def forward(self, pyramid: Pyramid) -> Float[Tensor, "B C h w"]:
         """Return F_M of shape (B, channels, H/8, W/8)."""
-        height, width = pyramid[LEVEL].shape[-2:]
-        levels = [
-            F.avg_pool2d(level, 2 ** (LEVEL - index))
-            if index < LEVEL
-            else F.interpolate(level, (height, width), mode="bilinear", align_corners=False)
-            for index, level in enumerate(pyramid)
-        ]
-        return self.feed_forward(F.gelu(self.fuse(torch.cat(levels, dim=1))))
+        return self.merge(stack(pyramid))
+
+    def merge(self, stacked: Float[Tensor, "B P h w"]) -> Float[Tensor, "B C h w"]:
+        """Bring the stacked levels to one width."""
+        return self.feed_forward(F.gelu(self.fuse(stacked)))
+
+
+def stack(pyramid: Pyramid) -> Float[Tensor, "B P h w"]:
+    """Bring all levels to stride 8 and put them on top of one another."""
+    height, width = pyramid[LEVEL].shape[-2:]
+    levels = [
+        F.avg_pool2d(level, 2 ** (LEVEL - index))
+        if index < LEVEL
+        else F.interpolate(level, (height, width), mode="bilinear", align_corners=False)
+        for index, level in enumerate(pyramid)
+    ]
+    return torch.cat(levels, dim=1)

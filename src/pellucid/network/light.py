@@ -17,11 +17,17 @@ def to_light(encoded: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return torch.where(encoded <= 0.04045, encoded / 12.92, high)
 
 
+NEGATIVE_SLOPE = 1.0
+"""Slope of the encoding below black, where the curve's own is 12.92."""
+
+
 def to_encoded(light: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Encode linear light to sRGB values.
 
-    Negative light (a layer from which too much was taken) continues the curve's linear foot, so
-    that a loss still has a slope there; nothing is clipped.
+    Negative light (a layer from which too much was taken) goes on with a gentle slope: a loss still
+    pulls it back, but too much taken from a dark place, which is shown as black, costs no more than
+    it should. With the curve's own slope, networks learn to take too little.
     """
     high = 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(light <= 0.0031308, light * 12.92, high)
+    low = light * torch.where(light < 0, NEGATIVE_SLOPE, 12.92)
+    return torch.where(light <= 0.0031308, low, high)

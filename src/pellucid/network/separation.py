@@ -21,7 +21,7 @@ from pellucid.network.aggregation import GlobalAggregation
 from pellucid.network.description import Description, DescriptionEncoder, Words, no_description
 from pellucid.network.encoder import EfficientNetLite0, Pyramid, ResNet50
 from pellucid.network.hypercolumn import Hypercolumn
-from pellucid.network.interaction import GlobalInteraction, word_attention_gate
+from pellucid.network.interaction import GlobalInteraction, GuidedLayers, word_attention_gate
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.recovery import Layers, Recovery
 
@@ -37,7 +37,7 @@ class NetworkConfig:
     channels: int = 128
     heads: int = 4
     global_tokens: int = 8
-    decoder_widths: tuple[int, int, int] = (160, 64, 32)
+    decoder_widths: tuple[int, int, int] = (160, 64, 48)
     decoder_blocks: tuple[int, int, int] = (4, 2, 2)
     attention: str = "vga-key"
     """Gate of the language cross-attention, one of `interaction.ATTENTIONS`."""
@@ -129,13 +129,9 @@ class SeparationNetwork(nn.Module):
         A description left out, or a row of one whose mask is False throughout, changes nothing.
         """
         seen = self.look(mixture)
-        about_t = self.listen(transmission, seen)
-        about_r = self.listen(reflection, seen)
-        features_t = self.transmission_features(seen.features)
-        features_r = self.reflection_features(seen.features)
-        guided = self.interaction(
-            features_t, features_r, (about_t.words, about_t.gate), (about_r.words, about_r.gate)
-        )
+        about_t = self.listen(transmission, seen.tokens)
+        about_r = self.listen(reflection, seen.tokens)
+        guided = self.guide(seen.features, about_t, about_r)
         layers = self.recovery(mixture, seen.pyramid, guided.transmission, guided.reflection)
         return NetworkOutput(
             layers, about_t, about_r, guided.transmission_map, guided.reflection_map, seen
@@ -147,17 +143,26 @@ class SeparationNetwork(nn.Module):
         features, tokens = self.aggregation(self.hypercolumn(pyramid))
         return Seen(pyramid, features, tokens)
 
-    def listen(self, description: Description | None, seen: Seen) -> Guided:
-        """Encode one description and gate it by what is seen."""
+    def listen(self, description: Description | None, tokens: Float[Tensor, "B K C"]) -> Guided:
+        """Encode one description and gate it by the global tokens."""
         if description is None:
-            description = no_description(
-                len(seen.tokens), self.config.token_channels, seen.tokens.device
-            )
+            description = no_description(len(tokens), self.config.token_channels, tokens.device)
         words = self.describe(description)
-        logit, gate = self.language_gate(words, seen.tokens)
+        logit, gate = self.language_gate(words, tokens)
         if not self.config.language_gate:
             gate = description.given.to(gate.dtype)
         return Guided(words, logit, gate)
+
+    def guide(
+        self, features: Float[Tensor, "B C h w"], about_t: Guided, about_r: Guided
+    ) -> GuidedLayers:
+        """Give each layer its features and guide both by both descriptions."""
+        return self.interaction(
+            self.transmission_features(features),
+            self.reflection_features(features),
+            (about_t.words, about_t.gate),
+            (about_r.words, about_r.gate),
+        )
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -49,22 +49,29 @@ class Recipe:
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
     adds_encoded: bool = False
-    """Add sRGB values instead of light, as CEILNet's data do (Fan et al. 2017, §4.1). Not physics:
-    the field's synthetic test sets are made so."""
+    """Add sRGB values instead of light and darken the reflection until little overflows, as
+    CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.3, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.22, strength=(0.1, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.22, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.16, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
-SHARP = Recipe("sharp", 0.18, strength=(0.1, 0.9), blur=(0.2, 0.8), highlight_gain=(1.0, 2.0))
+SHARP = Recipe(
+    "sharp",
+    0.2,
+    strength=(0.1, 0.9),
+    transmittance=(0.6, 1.0),
+    blur=(0.2, 0.8),
+    highlight_gain=(1.0, 2.0),
+)
 ENCODED = Recipe(
     "encoded",
-    0.12,
-    strength=(0.15, 0.8),
-    transmittance=(0.9, 1.0),
-    blur=(0.8, 4.0),
-    highlight_gain=(1.0, 1.5),
+    0.2,
+    strength=(0.8, 1.0),
+    transmittance=(0.98, 1.0),
+    blur=(1.0, 5.0),
+    highlight_gain=(1.0, 1.0),
     ghosting=0.0,
     partial=0.0,
     fresnel=0.0,
@@ -74,7 +81,7 @@ ENCODED = Recipe(
 )
 SYMMETRIC = Recipe(
     "symmetric",
-    0.11,
+    0.15,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
@@ -131,8 +138,12 @@ def synthesise(
     drawn = _Draw(config, recipe, generator)
     transmission = to_light(behind) * per_photo(drawn.transmittance())
     reflection = _reflect(to_light(mirrored), drawn, generator)
-    transmission, reflection = _expose(transmission, reflection, config, generator)
+    exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
+    transmission, reflection = _expose(transmission, reflection, exposed, generator)
     transmission, reflection = transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0)
+    if not bool(drawn.adds.all()):
+        subdued = _subdue(transmission, reflection)
+        reflection = torch.where(per_photo(drawn.adds), reflection, subdued)
     captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
     return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
 
@@ -143,6 +154,15 @@ def _add(transmission: Light, reflection: Light, adds: Bool[Tensor, " B"]) -> Li
         return light
     encoded = to_encoded(transmission) + to_encoded(reflection)
     return torch.where(per_photo(adds), light, to_light(encoded.clamp(0.0, 1.0)))
+
+
+def _subdue(transmission: Light, reflection: Light) -> Light:
+    """Darken reflections by 1.3 of what overflows on average where encoded values are added."""
+    mirrored = to_encoded(reflection)
+    overflow = (to_encoded(transmission) + mirrored - 1.0).clamp(min=0.0)
+    places = (overflow > 0.0).sum(dim=(1, 2, 3)).clamp(min=1)
+    excess = 1.3 * overflow.sum(dim=(1, 2, 3)) / places
+    return to_light((mirrored - per_photo(excess)).clamp(0.0, 1.0))
 
 
 class _Draw:
@@ -201,16 +221,20 @@ def _fresnel_field(
     return torch.lerp(torch.ones(()), relative, per_photo(drawn.happens("fresnel")))
 
 
+MOST_GAIN = 2.5
+"""How far the camera opens up for a dim scene."""
+
+
 def _expose(
-    transmission: Light, reflection: Light, config: SynthesisConfig, generator: Generator
+    transmission: Light, reflection: Light, exposed: Bool[Tensor, " B"], generator: Generator
 ) -> tuple[Light, Light]:
     """Let the camera expose for the mixture: its brightest hundredth comes to about white."""
     count = len(transmission)
     brightest = (transmission + reflection).amax(dim=1).flatten(1)
     white = torch.quantile(brightest[:, ::4], 0.99, dim=1)
-    exposed = torch.rand(count, generator=generator) < config.auto_exposure
-    target = uniform(count, 0.9, 1.1, generator)
-    gain = per_photo(torch.where(exposed & (white > target), target / white, 1.0))
+    target = uniform(count, 0.7, 1.1, generator)
+    gain = (target / white.clamp(min=1e-3)).clamp(max=MOST_GAIN)
+    gain = per_photo(torch.where(exposed, gain, 1.0))
     return transmission * gain, reflection * gain
 
 

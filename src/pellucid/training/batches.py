@@ -6,12 +6,14 @@ many see the same data.
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from pellucid.errors import ConfigError
@@ -85,30 +87,40 @@ class Batches:
     def group(self, step: int, group: int) -> Group:
         """Make one group; the same arguments always give the same group."""
         random = np.random.default_rng((self.seed, step, group))
-        config = self.config
-        mixtures, behind, mirrored = self._mix(random)
-        names = [config.synthesis.recipes[index].name for index in mixtures.recipe.tolist()]
-        fates = [draw_fates(config.captions, name == AMBIGUOUS, random) for name in names]
+        mixtures, behind, mirrored = self.mix(random)
+        told = self.tell(mixtures.recipe, (behind, mirrored), self.config.captions, random)
+        return Group(mixtures, *told)
+
+    def tell(
+        self,
+        recipe: Int[Tensor, " B"],
+        photos: tuple[np.ndarray, np.ndarray],
+        captions: CaptionConfig,
+        random: np.random.Generator,
+    ) -> tuple[Told, Told]:
+        """Draw what is said of mixtures of the photos with these numbers."""
+        names = [self.config.synthesis.recipes[index].name for index in recipe.tolist()]
+        fates = [draw_fates(captions, name == AMBIGUOUS, random) for name in names]
         fates = [
             (t, Fate.WRONG if name == REFLECTIONLESS and r == Fate.KEPT else r)
             for name, (t, r) in zip(names, fates, strict=True)
         ]
-        return Group(
-            mixtures,
-            self._told(behind, [pair[0] for pair in fates], random),
-            self._told(mirrored, [pair[1] for pair in fates], random),
+        first, second = (
+            self._told(numbers, [pair[layer] for pair in fates], captions, random)
+            for layer, numbers in enumerate(photos)
         )
+        return first, second
 
     def triplet(self, number: int) -> Triplet:
         """Make one mixture with its captions; needs a configuration with groups of one."""
         random = np.random.default_rng((self.seed, number))
-        mixtures, behind, mirrored = self._mix(random)
+        mixtures, behind, mirrored = self.mix(random)
         photos = (self.store.photos[int(behind[0])], self.store.photos[int(mirrored[0])])
         recipe = self.config.synthesis.recipes[int(mixtures.recipe[0])].name
         said_t, said_r = (photo.captions[0] for photo in photos)
         return Triplet(mixtures, (said_t, "" if recipe == REFLECTIONLESS else said_r), recipe)
 
-    def _mix(self, random: np.random.Generator) -> tuple[Mixtures, np.ndarray, np.ndarray]:
+    def mix(self, random: np.random.Generator) -> tuple[Mixtures, np.ndarray, np.ndarray]:
         """Draw photos and mix them; returns the numbers of those behind and those mirrored."""
         config = self.config
         generator = Generator().manual_seed(int(random.integers(2**62)))
@@ -146,17 +158,38 @@ class Batches:
             crops.append(crop[:, ::-1] if random.random() < 0.5 else crop)
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255.0
 
-    def _told(self, numbers: np.ndarray, fates: list[Fate], random: np.random.Generator) -> Told:
+    def _told(
+        self,
+        numbers: np.ndarray,
+        fates: list[Fate],
+        wording: CaptionConfig,
+        random: np.random.Generator,
+    ) -> Told:
         captions = []
         for number, fate in zip(numbers.tolist(), fates, strict=True):
             said_of = number if fate == Fate.KEPT else self._partner(number, random)
-            caption = draw_caption(self.store.photos[said_of], self.config.captions, random)
+            caption = draw_caption(self.store.photos[said_of], wording, random)
             captions.append("" if fate == Fate.DROPPED else caption)
         return Told(
             describe(captions),
             torch.tensor([fate == Fate.KEPT for fate in fates]),
             torch.tensor([fate == Fate.WRONG for fate in fates]),
         )
+
+
+class Ahead:
+    """Makes the next group in a thread of its own while the network is busy with this one."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mixtures")
+        self._waiting: dict[tuple[int, int], Future[Group]] = {}
+
+    def group(self, step: int, group: int, then: tuple[int, int]) -> Group:
+        """Return one group as `Batches.group` does, and begin with (step, group) `then`."""
+        begun = self._waiting.pop((step, group), None)
+        self._waiting = {then: self._thread.submit(self._batches.group, *then)}
+        return self._batches.group(step, group) if begun is None else begun.result()
 
 
 def describe(captions: list[str]) -> Description:
@@ -175,3 +208,14 @@ def describe(captions: list[str]) -> Description:
 def _encode(caption: str) -> np.ndarray:
     description = word_table().encode(caption)
     return description.tokens[description.mask]
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """Move every tensor of nested named tuples and dataclasses."""
+    if device.type == "cpu":
+        return value
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        return type(value)(*(to_device(item, device) for item in value))
+    return type(value)(**{k: to_device(v, device) for k, v in vars(value).items()})

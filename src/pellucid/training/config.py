@@ -14,6 +14,7 @@ from pellucid.errors import ConfigError
 from pellucid.network.separation import NetworkConfig
 from pellucid.training.batches import BatchConfig
 from pellucid.training.objective import ObjectiveConfig
+from pellucid.training.words_first import WordsFirstConfig
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class TrainingConfig:
     """Threads of the computation; 0 leaves it to torch."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
+    words_first: WordsFirstConfig = field(default_factory=WordsFirstConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from pellucid.network.language_gate import LanguageGate
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
-from pellucid.network.separation import NetworkOutput, SeparationNetwork
+from pellucid.network.separation import Guided, NetworkOutput, SeparationNetwork
 from pellucid.training.batches import Group
 from pellucid.training.losses.language import (
     LayerEmbedding,
+    assignment_error,
     contrastive,
     gate_error,
     layer_correspondence,
@@ -40,6 +42,7 @@ class ObjectiveConfig:
     perceptual: float = 0.03
     contrastive: float = 0.02
     correspondence: float = 0.02
+    assignment: float = 0.05
     gate: float = 0.05
     perceived_share: float = 0.5
     """Share of each group that the frozen encoder looks at, at half resolution."""
@@ -70,31 +73,17 @@ class Objective(nn.Module):
             "recomposition": recomposition_error(
                 output.layers, group.mixtures.mixture, group.mixtures.adds
             ),
-            "gate": self._gate(output, group),
+            "assignment": assignment_error(
+                torch.cat(shown, 1), torch.cat(truth, 1), told_right(group)
+            ),
+            "gate": gate_losses(output.transmission, output.reflection, group),
         }
         losses |= self._perceived(shown, truth, output, group)
-        losses["contrastive"] = losses["contrastive"] + self._evidence(network, output, group)
+        losses["contrastive"] = losses["contrastive"] + evidence_losses(
+            network.language_gate, output.transmission, output.reflection, output.seen.tokens, group
+        )
         total = torch.stack([getattr(self.config, name) * loss for name, loss in losses.items()])
         return total.sum(), losses
-
-    def _gate(self, output: NetworkOutput, group: Group) -> Float[Tensor, ""]:
-        pairs = ((output.transmission, group.transmission), (output.reflection, group.reflection))
-        return torch.stack(
-            [gate_error(guided.logit, told.right, told.wrong) for guided, told in pairs]
-        ).mean()
-
-    def _evidence(
-        self, network: SeparationNetwork, output: NetworkOutput, group: Group
-    ) -> Float[Tensor, ""]:
-        """Contrast sentences with mixtures, both layers' descriptions at once."""
-        count = len(group.mixtures.mixture)
-        sentences = torch.cat(
-            [output.transmission.words.sentence, output.reflection.words.sentence]
-        )
-        likeness = network.language_gate.evidence_matrix(sentences, output.seen.tokens)
-        own = torch.arange(count, device=sentences.device).repeat(2)
-        counted = torch.cat([group.transmission.right, group.reflection.right])
-        return contrastive(likeness, own, counted)
 
     def _perceived(
         self, shown: Layers, truth: Layers, output: NetworkOutput, group: Group
@@ -121,3 +110,31 @@ class Objective(nn.Module):
             "correspondence": layer_correspondence(layer_t, words_t, words_r, both)
             + layer_correspondence(layer_r, words_r, words_t, both),
         }
+
+
+def told_right(group: Group) -> Bool[Tensor, " B"]:
+    """Return which mixtures have a right description of one layer at least."""
+    return group.transmission.right | group.reflection.right
+
+
+def gate_losses(about_t: Guided, about_r: Guided, group: Group) -> Float[Tensor, ""]:
+    """Return the error of the language gate, mean over both layers."""
+    pairs = ((about_t, group.transmission), (about_r, group.reflection))
+    return torch.stack(
+        [gate_error(guided.logit, told.right, told.wrong) for guided, told in pairs]
+    ).mean()
+
+
+def evidence_losses(
+    gate: LanguageGate,
+    about_t: Guided,
+    about_r: Guided,
+    tokens: Float[Tensor, "B K C"],
+    group: Group,
+) -> Float[Tensor, ""]:
+    """Contrast sentences with mixtures, both layers' descriptions at once."""
+    sentences = torch.cat([about_t.words.sentence, about_r.words.sentence])
+    likeness = gate.evidence_matrix(sentences, tokens)
+    own = torch.arange(len(tokens), device=sentences.device).repeat(2)
+    counted = torch.cat([group.transmission.right, group.reflection.right])
+    return contrastive(likeness, own, counted)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pellucid.errors import PellucidError
 from pellucid.network.pretrained import load_imagenet_weights
 from pellucid.network.separation import SeparationNetwork
-from pellucid.training.batches import Batches, Group
+from pellucid.training.batches import Ahead, Batches, Group, to_device
 from pellucid.training.checkpoint import (
     Progress,
     load_newest_checkpoint,
@@ -31,6 +31,7 @@ from pellucid.training.config import OptimiserConfig, TrainingConfig
 from pellucid.training.objective import Objective
 from pellucid.training.photos import PhotoStore
 from pellucid.training.validation import read_pairs, score_mixtures, score_pairs, sheet
+from pellucid.training.words_first import Glances, WordsFirst
 
 MOST_BAD_STEPS = 50
 """Steps in a row whose loss is not a number, after which a run gives up."""
@@ -63,15 +64,16 @@ class Trainer:
         cache = Path(config.cache) if config.cache else self.folder / "cache"
         photos = Path(config.photos)
         self.batches = Batches(PhotoStore(photos, "train", cache), config.batch, config.seed)
+        self.ahead = Ahead(self.batches)
         self.network, self.average = self._networks()
         objective = Objective(config.objective, config.network.channels)
         self.objective = objective.to(self.device)
         self.names = self._trained()
         self.optimiser = self._optimiser()
         self.progress = Progress()
-        self._resume()
         self.pairs = [read_pairs(Path(path)) for path in config.validation.pairs]
         self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
+        self._resume()
 
     def run(self, until: Callable[[Progress], bool] = lambda _: False) -> Progress:
         """Train to the configured number of steps, or until `until` says so.
@@ -104,7 +106,7 @@ class Trainer:
         groups = range(self.rank, self.config.batch.groups, self.world)
         sums: dict[str, Tensor] = {}
         for number in groups:
-            group = _to_device(self.batches.group(self.progress.step, number), self.device)
+            group = self._group(number, last=number == groups[-1])
             total, losses = self._losses(group)
             (total / self.config.batch.groups).backward()
             for name, loss in (losses | {"total": total}).items():
@@ -144,6 +146,11 @@ class Trainer:
         if self.pairs:
             sheet(self.average, self.pairs[0][:10]).save(self.folder / "sheet.png")
         return figures
+
+    def _group(self, number: int, last: bool) -> Group:
+        step = self.progress.step
+        then = (step + 1, self.rank) if last else (step, number + self.world)
+        return to_device(self.ahead.group(step, number, then), self.device)
 
     def _losses(self, group: Group) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -212,6 +219,7 @@ class Trainer:
     def _resume(self) -> None:
         found = load_newest_checkpoint(self.folder)
         if found is None:
+            self._learn_words_first()
             return
         tensors, self.progress = found
         self.network.load_state_dict(tensors["network"])
@@ -219,6 +227,27 @@ class Trainer:
         training = tensors["training"]
         self.objective.embedding.load_state_dict(_under(training, "objective."))
         restore_optimiser(self.optimiser, self.names, _under(training, "optimiser."))
+
+    def _learn_words_first(self) -> None:
+        config = self.config.words_first
+        if not config.groups:
+            return
+        stage = WordsFirst(self.network, config)
+        glances = Glances(self.network, self.batches.store, config, config.groups)
+        held_out = Glances(self.network, self.held_out.store, config, config.held_out)
+        for number in range(config.rounds):
+            stage.learn(glances, number)
+            told_apart = round(stage.told_apart(held_out), 4)
+            self._record({"words first": number + 1, "told apart": told_apart})
+        self.average.load_state_dict(self.network.state_dict())
+        self.save()
+
+    def _record(self, record: dict[str, Any]) -> None:
+        if self.rank:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(record) + os.linesep)
 
     def _report(self, losses: dict[str, float]) -> None:
         step, config = self.progress.step, self.config
@@ -229,9 +258,7 @@ class Trainer:
         if step % config.validation.every == 0:
             record["validation"] = {k: round(v, 3) for k, v in self.validate().items()}
         if step % 20 == 0 or "validation" in record:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(record) + os.linesep)
+            self._record(record)
         if step % config.checkpoint_every == 0:
             self.save()
 
@@ -242,14 +269,3 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def _to_device(value: Any, device: torch.device) -> Any:
-    """Move every tensor of nested named tuples and dataclasses."""
-    if device.type == "cpu":
-        return value
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
-    if isinstance(value, tuple):
-        return type(value)(*(_to_device(item, device) for item in value))
-    return type(value)(**{k: _to_device(v, device) for k, v in vars(value).items()})

@@ -1,7 +1,7 @@
 """What a network achieves while it trains: on pairs from disk and on fixed mixtures.
 
-A quick look, in torch, on the images as they lie on disk. The figures that are published come from
-`pellucid evaluate` and the exported model.
+A quick look, in torch, at the product's working resolution. The figures that are published come
+from `pellucid evaluate` and the exported model.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
 from pellucid.training.batches import Batches, describe
+
+SHORT_SIDE = 256
+"""Pixels of the short side at which pairs are looked at: that of the photos trained on."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+        picture = image.convert("RGB")
+    scale = min(1.0, SHORT_SIDE / min(picture.size))
+    size = (round(picture.width * scale), round(picture.height * scale))
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
 
 
 @torch.no_grad()

@@ -60,6 +60,45 @@ def layer_correspondence(
     return _mean_where(F.softplus(-margin), counted)
 
 
+ASSIGNMENT_GRID = 8
+"""Places to a side at which layers are told apart: colours and large shapes, not detail."""
+
+
+def assignment_error(
+    output: Float[Tensor, "B 6 H W"], truth: Float[Tensor, "B 6 H W"], counted: Bool[Tensor, " B"]
+) -> Float[Tensor, ""]:
+    """Logistic loss on whether T̂ − R̂ points the way of T − R.
+
+    Where it does, each output is nearer to its own layer than to the other's: of two equally
+    strong layers, words alone can say which is which, and squared errors hardly ask.
+
+    Args:
+        output: Transmission and reflection as they came out, encoded.
+        truth: As they are.
+        counted: Which mixtures have a right description at least.
+    """
+    return _mean_where(F.softplus(-_alike(output, truth) / TEMPERATURE), counted)
+
+
+def points_right(
+    output: Float[Tensor, "B 6 H W"], truth: Float[Tensor, "B 6 H W"]
+) -> Float[Tensor, " B"]:
+    """Return 1.0 where T̂ − R̂ points the way of T − R, else 0.0."""
+    return (_alike(output, truth) > 0.0).float()
+
+
+def _alike(
+    output: Float[Tensor, "B 6 H W"], truth: Float[Tensor, "B 6 H W"]
+) -> Float[Tensor, " B"]:
+    came, true = (_difference(layers) for layers in (output, truth))
+    return F.cosine_similarity(came, true, dim=-1, eps=1e-4)
+
+
+def _difference(layers: Float[Tensor, "B 6 H W"]) -> Float[Tensor, "B D"]:
+    transmission, reflection = F.adaptive_avg_pool2d(layers, ASSIGNMENT_GRID).chunk(2, dim=1)
+    return (transmission - reflection).flatten(1)
+
+
 def gate_error(
     logit: Float[Tensor, " B"], right: Bool[Tensor, " B"], wrong: Bool[Tensor, " B"]
 ) -> Float[Tensor, ""]:

@@ -1,0 +1,189 @@
+"""Words first: teach the language path on small mixtures before the whole network is trained.
+
+Most of a training step goes into the encoder and the decoder, while words need many mixtures in
+which nothing but words tells the layers apart. So the encoder looks at some thousands of mixtures
+once; then everything between encoder and decoder (hypercolumn, AGAM, description, language gate,
+AGIM) learns from what it saw, with new words each time, to paint both layers at 8×8 places. A step
+costs about a tenth of a whole one. Measured: docs/lab-notes.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pellucid.network.hypercolumn import stack
+from pellucid.network.light import to_encoded
+from pellucid.network.separation import Guided, SeparationNetwork
+from pellucid.synthesis.mixture import SHARP, SYMMETRIC, Mixtures, SynthesisConfig
+from pellucid.training.batches import BatchConfig, Batches, Group, to_device
+from pellucid.training.captions import CaptionConfig
+from pellucid.training.losses.language import ASSIGNMENT_GRID, assignment_error, points_right
+from pellucid.training.losses.reconstruction import rms_error
+from pellucid.training.objective import evidence_losses, gate_losses, told_right
+from pellucid.training.photos import PhotoStore
+
+SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3)))
+
+
+@dataclass(frozen=True)
+class WordsFirstConfig:
+    """How much is looked at, and how long is learnt from it."""
+
+    groups: int = 0
+    """Groups of mixtures that the encoder looks at; 0 leaves the stage out."""
+    held_out: int = 4
+    """Groups of mixtures of validation photos, to measure on."""
+    rounds: int = 8
+    """How often the language path goes through all groups."""
+    learning_rate: float = 1e-3
+    assignment: float = 0.05
+    gate: float = 0.05
+    contrastive: float = 0.02
+    """Weights of the losses beside that of the layers themselves."""
+    seed: int = 0
+    batch: BatchConfig = field(default_factory=lambda: BatchConfig(group=64, synthesis=SHOWN))
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What is kept of one group of mixtures."""
+
+    stacked: Float[Tensor, "B P 8 8"]
+    """The encoder's levels, half precision."""
+    truth: Float[Tensor, "B 6 8 8"]
+    """Both layers, encoded."""
+    mixtures: Mixtures
+    """Without pixels: recipes and what adds."""
+    photos: tuple[np.ndarray, np.ndarray]
+    """Numbers of the photos behind and mirrored."""
+
+
+class Painted(NamedTuple):
+    """Both layers as painted from one glance, and how the words were heard."""
+
+    layers: Float[Tensor, "B 6 8 8"]
+    transmission: Guided
+    reflection: Guided
+    tokens: Float[Tensor, "B K C"]
+
+
+class SmallPainter(nn.Module):
+    """Paints both layers at the places of the features; used in this stage only."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(2 * channels, channels, 1)
+        self.out = nn.Conv2d(channels, 6, 1)
+
+    def forward(
+        self, transmission: Float[Tensor, "B C h w"], reflection: Float[Tensor, "B C h w"]
+    ) -> Float[Tensor, "B 6 h w"]:
+        """Return both layers, encoded."""
+        return self.out(F.gelu(self.mix(torch.cat([transmission, reflection], dim=1))))
+
+
+class Glances:
+    """Groups of mixtures as the encoder saw them, and what may be said of them."""
+
+    @torch.no_grad()
+    def __init__(
+        self, network: SeparationNetwork, store: PhotoStore, config: WordsFirstConfig, groups: int
+    ) -> None:
+        self.batches = Batches(store, config.batch, config.seed)
+        self.device = next(network.parameters()).device
+        seeds = (np.random.default_rng((config.seed, number)) for number in range(groups))
+        self.seen = [self._look(network, random) for random in seeds]
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def told(
+        self, number: int, captions: CaptionConfig, random: np.random.Generator
+    ) -> tuple[Glance, Group]:
+        """Return one group's glance, and words drawn anew for it."""
+        seen = self.seen[number]
+        told = self.batches.tell(seen.mixtures.recipe, seen.photos, captions, random)
+        return seen, to_device(Group(seen.mixtures, *told), self.device)
+
+    def _look(self, network: SeparationNetwork, random: np.random.Generator) -> Glance:
+        mixtures, behind, mirrored = self.batches.mix(random)
+        pyramid = network.encoder(mixtures.mixture.to(self.device))
+        truth = torch.cat([to_encoded(mixtures.transmission), to_encoded(mixtures.reflection)], 1)
+        nothing = mixtures.mixture[:, :, :0]
+        return Glance(
+            F.adaptive_avg_pool2d(stack(pyramid), ASSIGNMENT_GRID).half(),
+            F.adaptive_avg_pool2d(truth, ASSIGNMENT_GRID).to(self.device),
+            mixtures._replace(mixture=nothing, transmission=nothing, reflection=nothing),
+            (behind, mirrored),
+        )
+
+
+class WordsFirst:
+    """The stage itself."""
+
+    def __init__(self, network: SeparationNetwork, config: WordsFirstConfig) -> None:
+        self.network = network
+        self.config = config
+        device = next(network.parameters()).device
+        self.painter = SmallPainter(network.config.channels).to(device)
+        taught = [
+            parameter
+            for name, parameter in network.named_parameters()
+            if not name.startswith(("encoder.", "recovery."))
+        ]
+        self.optimiser = torch.optim.AdamW(
+            [*taught, *self.painter.parameters()], lr=config.learning_rate, weight_decay=1e-2
+        )
+
+    def learn(self, glances: Glances, number: int) -> None:
+        """Go through all glances once more, with new words; the rate falls over all rounds."""
+        config = self.config
+        random = np.random.default_rng((config.seed, number))
+        for index, chosen in enumerate(random.permutation(len(glances))):
+            share = (number * len(glances) + index) / (config.rounds * len(glances))
+            for group in self.optimiser.param_groups:
+                group["lr"] = config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+            self._step(*glances.told(int(chosen), config.batch.captions, random))
+
+    @torch.no_grad()
+    def told_apart(self, glances: Glances) -> float:
+        """Return the share of the symmetric mixtures with words whose layers are told apart."""
+        random = np.random.default_rng(self.config.seed)
+        hits: list[float] = []
+        for number in range(len(glances)):
+            glance, group = glances.told(number, self.config.batch.captions, random)
+            asked = told_right(group) & (glance.mixtures.recipe == 0).to(glances.device)
+            hits += points_right(self.paint(glance, group).layers, glance.truth)[asked].tolist()
+        return sum(hits) / max(1, len(hits))
+
+    def paint(self, glance: Glance, group: Group) -> Painted:
+        """Paint both layers from one glance and what is said."""
+        network = self.network
+        features = network.hypercolumn.merge(glance.stacked.float())
+        features, tokens = network.aggregation(features)
+        about_t = network.listen(group.transmission.description, tokens)
+        about_r = network.listen(group.reflection.description, tokens)
+        guided = network.guide(features, about_t, about_r)
+        layers = self.painter(guided.transmission, guided.reflection)
+        return Painted(layers, about_t, about_r, tokens)
+
+    def _step(self, glance: Glance, group: Group) -> None:
+        layers, about_t, about_r, tokens = self.paint(glance, group)
+        gate, config = self.network.language_gate, self.config
+        loss = (
+            rms_error(layers, glance.truth)
+            + config.assignment * assignment_error(layers, glance.truth, told_right(group))
+            + config.gate * gate_losses(about_t, about_r, group)
+            + config.contrastive * evidence_losses(gate, about_t, about_r, tokens, group)
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
