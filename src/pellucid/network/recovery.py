@@ -60,7 +60,8 @@ class LayerHead(nn.Conv2d):
 
     def forward(self, input: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
         """Return light in [0, 1] at twice the sides."""
-        return torch.sigmoid(F.pixel_shuffle(super().forward(input), 2)).square()
+        logits = super().forward(input).float()  # light needs more digits than bfloat16 has
+        return torch.sigmoid(F.pixel_shuffle(logits, 2)).square()
 
 
 class Recovery(nn.Module):

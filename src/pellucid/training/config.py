@@ -61,6 +61,8 @@ class TrainingConfig:
     """Weights (.safetensors) to begin with; default: ImageNet for the encoder, random elsewhere."""
     threads: int = 0
     """Threads of the computation; 0 leaves it to torch."""
+    mixed_precision: bool = False
+    """Compute in bfloat16 where that is safe: pays on processors that have it. Always on a GPU."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     words_first: WordsFirstConfig = field(default_factory=WordsFirstConfig)

@@ -153,7 +153,8 @@ class Trainer:
         return to_device(self.ahead.group(step, number, then), self.device)
 
     def _losses(self, group: Group) -> tuple[Tensor, dict[str, Tensor]]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        mixed = self.config.mixed_precision or self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             mixture = group.mixtures.mixture.contiguous(memory_format=torch.channels_last)
             output = self.network(
                 mixture, group.transmission.description, group.reflection.description
