@@ -20,7 +20,10 @@ from pellucid.service.app import create_app
 from pellucid.service.settings import ServiceSettings
 
 ADDRESS = "http://localhost:7860"
-LIMITS = ServiceSettings(max_bytes=2_000_000, max_pixels=400_000, max_text=60)
+# schemathesis calls the application itself "testserver".
+LIMITS = ServiceSettings(
+    hosts=("testserver",), max_bytes=2_000_000, max_pixels=400_000, max_text=60
+)
 
 
 def jpeg(width: int = 96, height: int = 64, **how: Any) -> bytes:
