@@ -24,6 +24,8 @@ class OptimiserConfig:
     learning_rate: float = 4e-4
     encoder_learning_rate: float = 1e-4
     """For the pretrained encoder, which should not forget what it knows."""
+    guidance_learning_rate: float = 4e-4
+    """For what lies between encoder and recovery: lower where words came first."""
     weight_decay: float = 1e-4
     warmup: int = 500
     decay_from: int = 10**9

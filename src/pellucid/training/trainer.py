@@ -207,12 +207,16 @@ class Trainer:
 
     def _optimiser(self) -> torch.optim.Optimizer:
         config = self.config.optimiser
-        encoder = [p for p, name in self.names.items() if name.startswith("network.encoder.")]
-        others = [p for p, name in self.names.items() if not name.startswith("network.encoder.")]
-        groups = [
-            {"params": encoder, "base": config.encoder_learning_rate},
-            {"params": others, "base": config.learning_rate},
-        ]
+        rates = {
+            "network.encoder.": config.encoder_learning_rate,
+            "network.recovery.": config.learning_rate,
+            "network.": config.guidance_learning_rate,
+            "objective.": config.learning_rate,
+        }
+        members: dict[str, list[Tensor]] = {prefix: [] for prefix in rates}
+        for parameter, name in self.names.items():
+            members[next(prefix for prefix in rates if name.startswith(prefix))].append(parameter)
+        groups = [{"params": members[prefix], "base": rate} for prefix, rate in rates.items()]
         return torch.optim.AdamW(
             groups, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
         )
