@@ -9,6 +9,7 @@ already in results/ablation/language.json are kept, so that the script may be st
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,7 @@ Written by `python scripts/ablate_language.py WEIGHTS.safetensors PHOTOS` from
 
 Every row is the language path (hypercolumn, AGAM, description encoder, language gate, AGIM) taught
 by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by one
-frozen encoder, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of mixtures of
+frozen encoder (of the weights {encoder_of}), {rounds} rounds, {seeds} seeds; measured on {held_out} groups of mixtures of
 validation photos, at 8×8 places. Mean over the seeds, lowest to highest in brackets. It is a stage
 at a tenth of the cost of training the whole network, so it ranks ways to use words; it does not
 tell what a decoder makes of them.
@@ -90,7 +91,9 @@ def write_results(results: dict) -> None:
 
 def write_page(results: dict) -> None:
     seeds = max(len(runs) for runs in results["runs"].values())
-    head = PAGE_HEAD.format(**results["stage"], seeds=seeds, sink=SINK_SHARE)
+    head = PAGE_HEAD.format(
+        **results["stage"], encoder_of=results["encoder_of"], seeds=seeds, sink=SINK_SHARE
+    )
     lines = ["| variant | " + " | ".join(COLUMNS) + " |", "| --- " * (len(COLUMNS) + 1) + "|"]
     for name, summary in results["summary"].items():
         cells = [cell(summary[key], scale, unit) for key, scale, unit in COLUMNS.values()]
@@ -122,6 +125,7 @@ def main() -> None:
         for split, count in (("train", STAGE.groups), ("val", STAGE.held_out))
     )
     results = read_results()
+    results["encoder_of"] = hashlib.sha256(told.weights.read_bytes()).hexdigest()[:12]
     for seed in SEEDS:
         for variant in variants(NetworkConfig.lite(), STAGE):
             runs = results["runs"].setdefault(variant.name, {})
