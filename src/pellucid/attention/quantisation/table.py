@@ -14,13 +14,13 @@ from pellucid.attention.quantisation.report import QuantisationReport, SchemeRep
 def scheme_table(report: QuantisationReport) -> Table:
     """Return a row a configuration, with its figures."""
     title = f"Quantisation of {report.model}: {report.seeds} calibrations, {report.samples} samples"
-    rows = {str(scheme.config): scheme.figures for scheme in report.schemes}
+    rows = [(str(scheme.config), scheme.figures) for scheme in report.schemes]
     return _estimates(title, list(report.definitions), rows)
 
 
 def part_table(report: QuantisationReport) -> Table:
     """Return a row a configuration, with the cost of each part of the model alone."""
-    rows = {str(scheme.config): scheme.parts for scheme in report.schemes}
+    rows = [(str(scheme.config), scheme.parts) for scheme in report.schemes]
     return _estimates(f"{report.cost} of parts alone", list(report.schemes[0].parts), rows)
 
 
@@ -42,11 +42,11 @@ def site_table(report: QuantisationReport, scheme: SchemeReport, most: int = 10)
     return table
 
 
-def _estimates(title: str, names: list[str], rows: dict[str, dict[str, Estimate]]) -> Table:
+def _estimates(title: str, names: list[str], rows: list[tuple[str, dict[str, Estimate]]]) -> Table:
     table = Table("bits", title=Text(title))
     for name in names:
         table.add_column(name, justify="right")
-    for bits, estimates in rows.items():
+    for bits, estimates in rows:
         table.add_row(bits, *(show_estimate(estimates[name]) for name in names))
     return table
 
