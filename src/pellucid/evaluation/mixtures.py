@@ -25,6 +25,7 @@ from pellucid.errors import DataError
 from pellucid.evaluation.images import Image8, from_light, read_image, to_8bit, to_light
 from pellucid.evaluation.pairs import Descriptions
 from pellucid.evaluation.protocol import Sample
+from pellucid.untrusted import parse_json
 
 SIDE = 224
 SQUEEZED = "flickr8k_224"
@@ -51,7 +52,7 @@ def read_validation_photos(folder: Path) -> list[Captioned]:
     photos = []
     for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             if entry["split"] == "val" and entry["src"] != SQUEEZED:
                 photos.append(Captioned(folder / entry["file"], entry["src"], entry["captions"][0]))
         except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import DataError
+from pellucid.untrusted import parse_json
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_pairs_file(path: Path) -> list[Pair]:
 def _read_line(line: str, path: Path, number: int) -> Pair:
     where = f"{path}, line {number}"
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON ({error.msg})") from error
     if not isinstance(entry, dict):

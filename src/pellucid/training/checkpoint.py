@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pellucid.errors import WeightsError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 KEEP = 2
 
@@ -62,7 +63,7 @@ def load_newest_checkpoint(folder: Path) -> tuple[Tensors, Progress] | None:
     """Read the newest checkpoint that is whole; None if there is none."""
     for path in reversed(_checkpoints(folder)):
         try:
-            progress = Progress(**json.loads((path / "state.json").read_text()))
+            progress = Progress(**parse_json((path / "state.json").read_text()))
             tensors = {file.stem: _load(file) for file in path.glob("*.safetensors")}
         except (OSError, ValueError, TypeError, SafetensorError):
             continue

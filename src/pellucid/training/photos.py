@@ -7,7 +7,6 @@ Expects a folder with `captions.jsonl`, one object a line with `file` (relative 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from PIL import Image
 
 from pellucid.errors import DataError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 SHORT_SIDE = 256
 
@@ -40,7 +40,7 @@ def read_captions(folder: Path, split: str) -> list[CaptionedPhoto]:
     path = folder / "captions.jsonl"
     if not path.is_file():
         raise DataError(f"{path}: not found; a photo folder needs a captions.jsonl")
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
     photos = [
         CaptionedPhoto(row["file"], row["src"], tuple(row["captions"]), row.get("phrase"))
         for row in rows

@@ -6,7 +6,6 @@ A quick look, in torch, on the images as they lie on disk. The figures that are 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pellucid.evaluation.metrics import psnr
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
+from pellucid.untrusted import parse_json
 from pellucid.training.batches import Batches, describe
 
 
@@ -43,7 +43,7 @@ def read_pairs(path: Path) -> list[Pair]:
         DataError: the file is missing or misses a field.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line]
         return [
             Pair(
                 _read(path.parent / row["mixture"]),

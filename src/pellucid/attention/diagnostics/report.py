@@ -12,6 +12,7 @@ from typing import Any
 from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.states import InspectionError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 FORMAT = "pellucid-attention-report"
 VERSION = 1
@@ -147,7 +148,7 @@ class Report:
 
         """
         try:
-            record = json.loads(text)
+            record = parse_json(text)
             if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
                 raise InspectionError("This is not a report of `pellucid attention inspect`.")
             version = record.pop("version", None)
