@@ -251,8 +251,8 @@ def _open_session(
         return onnxruntime.InferenceSession(content, options, providers=[_PROVIDERS[device]])
     except Exception as error:  # onnxruntime's own errors derive from Exception only
         raise WeightsError(
-            f"{path} is not a model that can be run ({_reason(error)}): use an ONNX file that this project "
-            "exported"
+            f"{path} is not a model that can be run ({_reason(error)}): use an ONNX file that this "
+            "project exported"
         ) from error
 
 

@@ -7,18 +7,12 @@ file is rewritten with one line a photo in sorted order, so that equal batches h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from pellucid.batch.tasks import Record
 from pellucid.errors import DataError
-from pellucid.files import appearing_whole
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from pellucid.files import appearing_whole, locked
 
 NAME = "manifest.jsonl"
 
@@ -50,16 +44,12 @@ class Manifest:
         Raises:
             DataError: another batch is at work, or the folder cannot be written.
         """
-        if fcntl is None:
-            yield
-            return
-        with self._open(self.path.with_name(f".{self.path.name}.lock")) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise DataError(
-                    f"{self.path}: another batch writes here: wait for it, or choose another output"
-                ) from error
+        taken = DataError(
+            f"{self.path}: another batch writes here: wait for it, or choose another output"
+        )
+        with ExitStack() as held:
+            with self._writing():
+                held.enter_context(locked(self.path.with_name(f".{self.path.name}.lock"), taken))
             yield
 
     def add(self, record: Record) -> None:
@@ -69,7 +59,7 @@ class Manifest:
             DataError: it cannot be written.
         """
         self.records[record.photo] = record
-        with self._writing(), self._open(self.path) as file:
+        with self._writing(), self.path.open("ab") as file:
             # A newline first: the line before may be torn.
             file.write(b"\n" + record.line().encode() + b"\n")
             file.flush()
@@ -83,10 +73,6 @@ class Manifest:
         lines = [self.records[photo].line() for photo in sorted(self.records)]
         with self._writing(), appearing_whole(self.path) as partial:
             partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-
-    def _open(self, path: Path) -> BinaryIO:
-        with self._writing():
-            return path.open("ab")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from pellucid.errors import ConfigError
 from pellucid.layer_files import FORMATS, Format, Layers, target_suffix
-from pellucid.untrusted import parse_json
 from pellucid.photo.formats import is_raw
+from pellucid.untrusted import parse_json
 from pellucid.upscaling import Layer
 
 READ_ONLY_SUFFIXES = (".gif", ".bmp", ".dib")

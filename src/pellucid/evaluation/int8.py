@@ -20,9 +20,9 @@ from pellucid.evaluation.protocol import Figure, Protocol, summarise
 from pellucid.evaluation.results import replacing, rounded
 from pellucid.evaluation.run import Score, answer_all, separator_modes
 from pellucid.model import ModelOutput, SeparationModel, model_inputs
-from pellucid.untrusted import parse_json
 from pellucid.separator import Separator
 from pellucid.text import NO_DESCRIPTION, Description, word_table
+from pellucid.untrusted import parse_json
 
 if TYPE_CHECKING:
     from pellucid.network.int8 import Feed

@@ -22,8 +22,8 @@ from pellucid.evaluation.metrics import psnr
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
-from pellucid.untrusted import parse_json
 from pellucid.training.batches import Batches, describe
+from pellucid.untrusted import parse_json
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,9 @@ BOMBS = [
     Attack("AVIF that claims 60,000 × 60,000", lambda: avif_that_claims(60_000), "damaged|max_pix"),
     Attack("GIF with a frame of 65,535² on a canvas of 4²", lambda: gif_with_a_frame_of(65_535)),
     Attack("WebP with a canvas of 16,000²", lambda: webp_canvas(16_000), "max_pixels|damaged"),
-    Attack("BMP that claims 2³¹ − 1 a side", lambda: bmp_that_claims(2**31 - 1, 2**31 - 1), "max_pix"),
+    Attack(
+        "BMP that claims 2³¹ − 1 a side", lambda: bmp_that_claims(2**31 - 1, 2**31 - 1), "max_pix"
+    ),
     Attack("JPEG that claims 65,500²", lambda: jpeg_that_claims(65_500), "max_pixels"),
     Attack("JPEG of 10,000 passes", lambda: jpeg_of_many_scans(10_000), "passes"),
     Attack("TIFF that claims 2³² − 1 a side", lambda: rgb_tiff((2**32 - 1,) * 2), "max_pixels"),
@@ -177,22 +179,16 @@ BOMBS = [
     ),
     Attack(
         "TIFF whose strip for 96 bytes unpacks to 1 GB",
-        lambda: rgb_tiff(
-            bits=(16,) * 3, data=deflated_zeros(1_000), compression=DEFLATE
-        ),
+        lambda: rgb_tiff(bits=(16,) * 3, data=deflated_zeros(1_000), compression=DEFLATE),
         "",
     ),
     Attack(
         "PNG with a zTXt chunk that unpacks to 50 MB",
-        lambda: png(
-            chunks=[png_chunk(b"zTXt", b"a\0\0" + deflated_zeros(50))]
-        ),
+        lambda: png(chunks=[png_chunk(b"zTXt", b"a\0\0" + deflated_zeros(50))]),
     ),
     Attack(
         "PNG with a colour profile that unpacks to 50 MB",
-        lambda: png(
-            chunks=[png_chunk(b"iCCP", b"a\0\0" + deflated_zeros(50))]
-        ),
+        lambda: png(chunks=[png_chunk(b"iCCP", b"a\0\0" + deflated_zeros(50))]),
     ),
 ]
 
