@@ -123,9 +123,9 @@ def main() -> int:
     code = pytest.main([*options, str(ROOT / "tests")], plugins=[recorder])
     rows = in_order(list(recorder.rows.values()))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(
-        json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n"
-    )
+    listed = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
+    RESULT.write_text(listed + "
+", encoding="utf-8")
     write_document(rows)
     return int(code)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pellucid.untrusted import parse_json, printable
@@ -9,7 +11,7 @@ from pellucid.untrusted import parse_json, printable
 
 @pytest.mark.parametrize("text", ["", "{", b"\xff", "[" * 200_000, '{"a":' * 200_000])
 def test_what_is_no_json_is_a_value_error(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)):
         parse_json(text)
 
 

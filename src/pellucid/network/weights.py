@@ -37,7 +37,5 @@ def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | 
             raise WeightsError(f"{source}: {name} holds numbers that are not finite")
     for name in weights:
         if name not in own:
-            raise WeightsError(
-                f"{source}: {name} is too many: these weights are of another network"
-            )
+            raise WeightsError(f"{source}: {name} is no tensor of this network")
     module.load_state_dict(dict(weights))
