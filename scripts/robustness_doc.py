@@ -124,8 +124,7 @@ def main() -> int:
     rows = in_order(list(recorder.rows.values()))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     listed = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
-    RESULT.write_text(listed + "
-", encoding="utf-8")
+    RESULT.write_text(listed + "\n", encoding="utf-8")
     write_document(rows)
     return int(code)
 

@@ -160,7 +160,8 @@ BOMBS = [
     Attack("AVIF that claims 60,000 × 60,000", lambda: avif_that_claims(60_000), "damaged|max_pix"),
     Attack("GIF with a frame of 65,535² on a canvas of 4²", lambda: gif_with_a_frame_of(65_535)),
     Attack("WebP with a canvas of 16,000²", lambda: webp_canvas(16_000), "max_pixels|damaged"),
-    Attack("BMP that claims 2³¹ − 1 a side", lambda: bmp_that_claims(2**31 - 1), "max_pixels")Attack("JPEG that claims 65,500²", lambda: jpeg_that_claims(65_500), "max_pixels"),
+    Attack("BMP that claims 2³¹ − 1 a side", lambda: bmp_that_claims(2**31 - 1), "max_pixels"),
+    Attack("JPEG that claims 65,500²", lambda: jpeg_that_claims(65_500), "max_pixels"),
     Attack("JPEG of 10,000 passes", lambda: jpeg_of_many_scans(10_000), "passes"),
     Attack("TIFF that claims 2³² − 1 a side", lambda: rgb_tiff((2**32 - 1,) * 2), "max_pixels"),
     Attack(
