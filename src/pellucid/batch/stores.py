@@ -48,15 +48,14 @@ class FolderStore:
         return iter(sorted(self._walk()))
 
     def _walk(self) -> Iterator[str]:
-        seen: set[str] = set()
+        seen: set[tuple[int, int]] = set()
         waiting = [self.folder]
         while waiting:
             folder = waiting.pop()
-            real = os.path.realpath(folder)
-            if real in seen:
+            identity, folders, files = _entries(folder)
+            if identity in seen:
                 continue
-            seen.add(real)
-            folders, files = _entries(folder)
+            seen.add(identity)
             waiting += reversed(folders)  # in depth and by name, so that a link's place is certain
             yield from (path.relative_to(self.folder).as_posix() for path in files)
 
@@ -139,11 +138,15 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the folders and the files in a folder, hidden ones left out, by name."""
+def _entries(folder: Path) -> tuple[tuple[int, int], list[Path], list[Path]]:
+    """Return what tells a folder from all others, and its folders and files by name.
+
+    Hidden ones are left out.
+    """
     folders: list[Path] = []
     files: list[Path] = []
     try:
+        status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder} cannot be listed ({error.strerror})") from error
@@ -156,4 +159,4 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
                 folders.append(Path(entry.path))
             elif entry.is_file():
                 files.append(Path(entry.path))
-    return folders, files
+    return (status.st_dev, status.st_ino), folders, files
