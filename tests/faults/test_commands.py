@@ -68,9 +68,7 @@ def test_a_batch_of_odd_names(cli, folder, tmp_path):
     assert f"0 done, {len(NAMES)} already done, 0 failed" in again.err
 
 
-@fault(
-    AREA, "a name of 255 bytes, whose layers' names would be longer", "one line; the rest is done"
-)
+@fault(AREA, "a name of 255 bytes: its layers' would be longer", "one line; the rest is done")
 def test_the_longest_name(cli, folder, tmp_path):
     long = write_png(folder / ("n" * 251 + ".png"))
     write_png(folder / "short.png")
@@ -82,9 +80,7 @@ def test_the_longest_name(cli, folder, tmp_path):
     assert alone.err.count("\n") == 1
 
 
-@fault(
-    AREA, "a.jpg beside a.png", "four files; refused where one format would make two of them one"
-)
+@fault(AREA, "a.jpg beside a.png", "four files; refused where two would have one name")
 def test_a_jpg_beside_a_png(cli, folder, tmp_path):
     names = [str(write_png(folder / name)) for name in ("a.jpg", "a.png")]
     assert cli("separate", *names, "-o", tmp_path).code == 0
@@ -197,9 +193,7 @@ def test_a_read_only_folder(cli, folder, tmp_path, read_only):
     assert not files(output)
 
 
-@fault(
-    AREA, "the disk fills between a photo and its line in the manifest", "one line; then resumed"
-)
+@fault(AREA, "a disk that fills before the manifest's next line", "one line; then resumed")
 def test_a_manifest_that_cannot_grow(cli, folder, tmp_path, monkeypatch):
     from pellucid.batch.manifest import Manifest
 
