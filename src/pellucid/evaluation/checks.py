@@ -92,7 +92,7 @@ def read_checks(path: Path) -> list[Check]:
         return [
             Check(**(entry | {"figure": Figure(**entry["figure"])})) for entry in document["checks"]
         ]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a file of checks ({error!r})") from error
 
 

@@ -41,7 +41,10 @@ def read_pairs_file(path: Path) -> list[Pair]:
     `id`, `mixture` and `transmission` are required; `reflection`, `transmission_text`,
     `reflection_text`, `peer_transmission` and `peer_reflection` may be null or left out.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as text ({error})") from error
     pairs = [_read_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
     if not pairs:
         raise DataError(f"{path}: lists no pair")

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from pellucid.errors import DataError
+from pellucid.evaluation.images import read_image
 from pellucid.evaluation.metrics import psnr
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
@@ -46,8 +47,8 @@ def read_pairs(path: Path) -> list[Pair]:
         rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line]
         return [
             Pair(
-                _read(path.parent / row["mixture"]),
-                _read(path.parent / row["transmission"]),
+                read_image(path.parent / row["mixture"]),
+                read_image(path.parent / row["transmission"]),
                 row.get("transmission_text") or "",
                 row.get("reflection_text") or "",
             )
@@ -55,11 +56,6 @@ def read_pairs(path: Path) -> list[Pair]:
         ]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not a readable list of pairs ({error})") from error
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 @torch.no_grad()
