@@ -8,6 +8,8 @@ from pellucid.attention import PRESETS, GateSpec
 from pellucid.attention.huggingface import NAME, attach_gates, detach_gates, register
 from pellucid.errors import ConfigError
 
+from ..faults import fault
+
 transformers = pytest.importorskip("transformers")
 
 
@@ -56,6 +58,7 @@ def test_causality_holds():
     torch.testing.assert_close(logits(model)[:, :4], logits(model, changed)[:, :4])
 
 
+@fault("attention", "a missing mask function", "fails loudly")
 def test_a_missing_mask_function_is_an_error():
     from pellucid.attention.huggingface import gated_attention_forward
 

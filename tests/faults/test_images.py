@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.photo import read_photo
+from pellucid.photo import linear_to_srgb, read_photo
+from pellucid.separator import Separator
 
 from ..cli.conftest import SOURCE_FIRST, files
 from ..photo import samples
@@ -59,7 +60,8 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from pellucid.errors import PhotoError
-from pellucid.photo import read_photo
+from pellucid.photo import linear_to_srgb, read_photo
+from pellucid.separator import Separator
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 read_photo(Path(sys.argv[1]))
@@ -153,6 +155,45 @@ def test_a_picture_of_one_value(cli, tmp_path, grey):
     path = tmp_path / "photo.png"
     Image.new("RGB", (64, 48), (grey,) * 3).save(path)
     adds_up(*separated(cli, path))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Separator:
+    return Separator.load(threads=1)
+
+
+def scene() -> np.ndarray:
+    """Soft shapes with sharp edges, (240, 320, 3): nothing is mirrored in it."""
+    y, x = np.mgrid[:240, :320]
+    colours = np.stack([x / 320, y / 240, 1 - (x + y) / 560], axis=-1) * 0.6 + 0.1
+    colours[60:180, 40:120] = (0.7, 0.2, 0.15)
+    colours[(y - 120) ** 2 + (x - 230) ** 2 < 60**2] = (0.15, 0.4, 0.7)
+    return np.rint(colours * 255).astype(np.uint8)
+
+
+WORDS = {
+    "none": {},
+    "right": {"transmission": "a red square and a blue disc"},
+    "wrong": {"transmission": "a crowd", "reflection": "a red square"},
+}
+
+
+@fault("images", "no reflection at all, with the shipped model", "T is near the photo: ≥ 25 dB")
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_nothing_is_mirrored(shipped, words):
+    separation = shipped.separate(scene(), **words)
+    error = linear_to_srgb(separation.transmission) - scene() / 255
+    assert -10 * np.log10(np.mean(error**2)) >= 25
+
+
+@fault("images", "black, white, a pure mirror, with the shipped model", "finite; layers add up")
+@pytest.mark.parametrize("picture", [np.zeros, np.ones, lambda shape: scene() / 255])
+def test_pictures_that_say_nothing(shipped, picture):
+    words = {"transmission": "nothing", "reflection": "a red square and a blue disc"}
+    separation = shipped.separate(picture((240, 320, 3)), **words)
+    whole = separation.transmission + separation.reflection + separation.residual
+    np.testing.assert_allclose(whole, separation.source.light(), atol=1e-6)
+    assert np.isfinite(separation.reflection).all()
 
 
 @fault("images", "FIFO, folder, loop of links, link to nowhere", "refused in one line, at once")

@@ -19,7 +19,6 @@ import pytest
 from PIL import Image
 
 from ..cli.conftest import SOURCE_FIRST
-from ..training.conftest import photo_folder  # noqa: F401  a fixture
 from . import fault
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
@@ -138,7 +137,7 @@ def test_killed_many_times(photos, tiny_weights, whole, tmp_path, name, seed):
     "weights, moments and so the loss are to the bit those of a run that was not killed",
 )
 @pytest.mark.slow
-def test_training_killed_twenty_times(photo_folder, tmp_path):  # noqa: F811
+def test_training_killed_twenty_times(photo_folder, tmp_path):
     pytest.importorskip("torch")
     module = "tests.faults.attacks.killed_training"
     command = [sys.executable, "-m", module, str(photo_folder), str(tmp_path), "0", "20"]

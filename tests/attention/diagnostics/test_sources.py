@@ -33,6 +33,8 @@ from pellucid.attention.diagnostics import (
 from pellucid.attention.diagnostics.sources.base import find_output_weight
 from tests.attention.diagnostics.models import EAGER_ONLY, FAMILIES, timm_vit, transformers_model
 
+from ...faults import fault
+
 
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])
 @pytest.mark.parametrize("family", FAMILIES)
@@ -330,6 +332,7 @@ class HomeMadeAttention(nn.Module):
         return (tokens @ tokens.mT).softmax(dim=-1) @ tokens
 
 
+@fault("attention", "attention that cannot be measured", "named, with the reason")
 def test_unreadable_attention_is_named() -> None:
     with pytest.raises(InspectionError, match="HomeMadeAttention ran, but"):
         inspect(nn.Sequential(HomeMadeAttention()), torch.randn(1, 3, 4))
