@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,45 @@ def test_shipped_weights_are_what_the_manifest_promises():
         content = weights.with_name(name).read_bytes()
         assert len(content) == promised["bytes"]
         assert hashlib.sha256(content).hexdigest() == promised["sha256"]
+
+
+ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements-dev.lock"
+
+
+def requirements() -> list[str]:
+    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@fault(
+    AREA, "the locked environment of developers", "a hash a package, versions as checked, no host"
+)
+@pytest.mark.skipif(not LOCK.exists(), reason="not a checkout")
+def test_the_lock():
+    checked = dict(
+        line.lower().split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
+    for line in requirements():
+        name, version = re.match(r"([\w.-]+)==([\w.+!]+)", line).groups()
+        assert "--hash=sha256:" in line, name
+        assert checked.get(name.lower(), version) == version, name
+    assert "://" not in LOCK.read_text(encoding="utf-8")
+
+
+@fault(AREA, "an audit of the lock, with holes, without network, without pip-audit", "code 1, 0, 0")
+@pytest.mark.skipif(not LOCK.exists(), reason="not a checkout")
+def test_the_audit(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import audit
+
+    fine, hole = {"name": "a", "vulns": []}, {"name": "b", "vulns": [{"id": "CVE-1"}]}
+    assert audit.verdict([fine, hole]) == ("b: CVE-1\n2 of 2 packages audited, 1 holes", 1)
+    assert audit.verdict([fine, {"name": "c", "skip_reason": "unknown"}])[1] == 0
+    assert audit.verdict([{"name": "c", "skip_reason": "unknown"}])[0].startswith("not audited")
+    monkeypatch.setattr(audit.shutil, "which", lambda *_, **__: None)
+    assert audit.audit() == ("not audited: pip-audit is not installed", 0)
+    monkeypatch.setattr(audit.shutil, "which", lambda *_, **__: sys.executable)
+    assert audit.audit()[0].startswith("not audited: no answer")
