@@ -23,7 +23,7 @@ new_environment() {
 step 'environment for the checks'
 new_environment "$work/checks"
 bin=$work/checks/bin
-"$bin/pip" install --quiet -c constraints.txt -e '.[attention,formats,train]' --group dev
+"$bin/pip" install --quiet -c constraints.txt -e '.[attention,formats,train,web]' --group dev
 
 step 'formatter'
 "$bin/ruff" format --check .

@@ -6,6 +6,7 @@ stays as it is to the bit, between them light is mixed linearly (a feathered edg
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from pellucid.errors import PhotoError
-from pellucid.photo import Photo, read_photo
+from pellucid.photo import Photo, ReadLimits, read_photo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,9 @@ MASK_ASPECT = 0.02
 """How far the sides' ratio of a mask may be off the photo's, relative."""
 
 
-def read_region(file: str | Path | bytes, size: tuple[int, int]) -> NDArray[np.float32]:
+def read_region(
+    file: str | Path | bytes, size: tuple[int, int], limits: ReadLimits | None = None
+) -> NDArray[np.float32]:
     """Read a mask: white = effect, black = none. With transparency, what is opaque counts.
 
     A mask of another size but the photo's shape is enlarged or reduced, with soft edges.
@@ -30,12 +33,15 @@ def read_region(file: str | Path | bytes, size: tuple[int, int]) -> NDArray[np.f
     Args:
         file: a file name, or an encoded image's bytes.
         size: (width, height) of the photo that it belongs to, as it is shown.
+        limits: the largest mask that is read; None = as for photos.
 
     Raises:
         PhotoError: the mask cannot be read, or has not the photo's shape.
     """
     name = "the mask" if isinstance(file, bytes) else f"the mask {file}"
-    mask = read_photo(file)
+    mask = read_photo(
+        _named(file) if isinstance(file, bytes) else file, limits=limits or ReadLimits()
+    )
     width, height = mask.size
     if abs(width * size[1] / (height * size[0]) - 1.0) > MASK_ASPECT:
         raise PhotoError(
@@ -47,6 +53,12 @@ def read_region(file: str | Path | bytes, size: tuple[int, int]) -> NDArray[np.f
         return weight
     resized = Image.fromarray(weight).resize(size, Image.Resampling.BILINEAR)
     return np.clip(np.asarray(resized, np.float32), 0.0, 1.0)
+
+
+def _named(content: bytes) -> io.BytesIO:
+    stream = io.BytesIO(content)
+    stream.name = "the mask"  # for messages
+    return stream
 
 
 def _weight(mask: Photo) -> NDArray[np.float32]:

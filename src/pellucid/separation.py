@@ -123,7 +123,7 @@ class Separation:
 
     def image(self, layer: Layer) -> Image.Image:
         """Return a layer as a Pillow image, 8-bit sRGB, RGBA where the source has alpha."""
-        return _as_image(self.photo(layer))
+        return self.photo(layer).image()
 
     def blend(self, strength: float) -> Photo:
         """Return the photo with more or less of its reflection.
@@ -150,7 +150,7 @@ class Separation:
         shown = [self.source, self.photo("transmission"), self.photo("reflection")]
         sheet = Image.new("RGB", (3 * width, height))
         for place, photo in enumerate(shown):
-            small = _as_image(photo).convert("RGB").resize((width, height))
+            small = photo.image().convert("RGB").resize((width, height))
             sheet.paste(small, (place * width, 0))
         encoded = io.BytesIO()
         sheet.save(encoded, "PNG")
@@ -231,13 +231,3 @@ def light_rows(photo: Photo, start: int, stop: int) -> NDArray[np.float32]:
 def _part(photo: Photo, start: int, stop: int) -> Photo:
     alpha = None if photo.alpha is None else photo.alpha[start:stop]
     return dataclasses.replace(photo, pixels=photo.pixels[start:stop], alpha=alpha)
-
-
-def _as_image(photo: Photo) -> Image.Image:
-    """Return a photo as a Pillow image, 8-bit sRGB."""
-    photo = photo.in_srgb()
-    parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
-    codes = np.concatenate(parts, axis=2)
-    if codes.dtype == np.uint16:
-        codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return Image.fromarray(codes)

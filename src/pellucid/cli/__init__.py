@@ -33,6 +33,7 @@ COMMANDS = {
     "batch": Command(
         "pellucid.cli.batch:app", "Separate whole folders, here or on a cluster.", "cluster"
     ),
+    "web": Command("pellucid.cli.web:app", "Serve the web page and the HTTP API.", "web"),
     "evaluate": Command(
         "pellucid.cli.evaluate:app", "Score the model and yardsticks on pairs with ground truth."
     ),

@@ -10,6 +10,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'pellucid separate shop.jpg -t "a dress on a doll" -r "the sky and houses"',
     ),
     "batch": ("pellucid batch holiday separated", "pellucid batch inbox separated --watch"),
+    "web": ("pellucid web --open", "pellucid web --host 0.0.0.0 --allow-host photos.example"),
     "evaluate": (
         "pellucid evaluate pairs/pairs.jsonl -o results/pairs",
         "pellucid evaluate --report results -o results.md",

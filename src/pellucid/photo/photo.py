@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pellucid.errors import PhotoError
 from pellucid.photo.metadata import Metadata
@@ -93,6 +94,15 @@ class Photo:
         return replace(self, profile=SRGB, pixels=np.zeros_like(self.pixels)).with_light(
             self.light()
         )
+
+    def image(self) -> Image.Image:
+        """Return the picture as a Pillow image: 8-bit sRGB, RGBA where there is transparency."""
+        photo = self.in_srgb()
+        parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
+        codes = np.concatenate(parts, axis=2)
+        if codes.dtype == np.uint16:
+            codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return Image.fromarray(codes)
 
     def is_grey(self) -> bool:
         """Whether the file had one channel and the pixels still need no more than one."""

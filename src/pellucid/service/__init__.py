@@ -1,0 +1,1 @@
+"""The web page and the HTTP API: one model, many people, nothing kept (extra `web`)."""

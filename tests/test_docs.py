@@ -1,0 +1,64 @@
+"""What the documents point at exists: links, files, commands and their options."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import CliRunner
+
+from pellucid.cli import app
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("integrations/**/*.md")]
+)
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
+def test_links_lead_somewhere(path):
+    text = CODE.sub("", path.read_text("utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" not in target and not target.startswith(("#", "mailto:")):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every `pellucid ...` line in a code block or between backticks, with its document."""
+    found = set()
+    for path in DOCUMENTS:
+        for code in CODE.findall(path.read_text("utf-8")):
+            code = code.strip("`").replace("\\\n", " ")
+            for line in re.findall(r"^(?:\S*/)?pellucid ([a-z].*)$", code, re.MULTILINE):
+                found.add((path.name, line.partition(" #")[0].strip()))
+    return sorted(found)
+
+
+@cache
+def help_of(command: tuple[str, ...]) -> str | None:
+    """The help of a command, or None where it needs an extra that is not installed."""
+    result = CliRunner().invoke(
+        typer.main.get_command(app), [*command, "--help"], terminal_width=200
+    )
+    return None if "needs the package" in result.output else result.output
+
+
+@pytest.mark.parametrize(("document", "line"), commands())
+def test_commands_and_their_options_exist(document, line):
+    words = [word for word in line.split() if not word.startswith("[")]
+    command = tuple(words[:2] if words[0] == "attention" else words[:1])
+    command = tuple(word for word in command if re.fullmatch(r"[a-z]+", word))
+    help = help_of(command)
+    if help is None:
+        pytest.skip("needs an extra")
+    assert "No such command" not in help
+    for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line):
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", help), f"{option} in {line!r}"
