@@ -6,6 +6,8 @@ import torch
 from pellucid.attention.huggingface import NAME, attention_forward, register
 from pellucid.errors import ConfigError
 
+from ..faults import fault
+
 transformers = pytest.importorskip("transformers")
 
 
@@ -55,6 +57,7 @@ def test_causality_holds():
     torch.testing.assert_close(logits(model)[:, :4], logits(model, changed)[:, :4])
 
 
+@fault("attention", "a missing mask function", "fails loudly")
 def test_a_missing_mask_function_is_an_error():
     model = llama()
     transformers.AttentionInterface.register("maskless", attention_forward)

@@ -13,6 +13,8 @@ from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from pellucid.untrusted import parse_json
+
 Record = TypeVar("Record")
 
 _PLAIN: Mapping[type, Mapping[str, Any]] = MappingProxyType(
@@ -39,7 +41,7 @@ def load_record(cls: type[Record], text: str, form: str, version: int) -> Record
 
     """
     try:
-        plain = json.loads(text)
+        plain = parse_json(text)
         if not isinstance(plain, dict) or plain.pop("format", None) != form:
             raise ValueError(f"it is not a report of the format {form}")
         found = plain.pop("version", None)

@@ -6,7 +6,6 @@ A quick look, in torch, on the images as they lie on disk. The figures that are 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from pellucid.errors import DataError
+from pellucid.evaluation.images import read_image
 from pellucid.evaluation.metrics import psnr
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
 from pellucid.training.batches import Batches, describe
+from pellucid.untrusted import parse_json
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ def read_pairs(path: Path) -> list[Pair]:
         DataError: the file is missing or misses a field.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line]
         return [
             Pair(
-                _read(path.parent / row["mixture"]),
-                _read(path.parent / row["transmission"]),
+                read_image(path.parent / row["mixture"]),
+                read_image(path.parent / row["transmission"]),
                 row.get("transmission_text") or "",
                 row.get("reflection_text") or "",
             )
@@ -55,11 +56,6 @@ def read_pairs(path: Path) -> list[Pair]:
         ]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not a readable list of pairs ({error})") from error
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 @torch.no_grad()

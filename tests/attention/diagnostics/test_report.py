@@ -21,6 +21,8 @@ from pellucid.attention.diagnostics.page import to_html
 from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.table import layer_table, summary_table
 
+from ...faults import fault
+
 EVIL = "<script>alert('&')</script>"
 
 
@@ -78,6 +80,11 @@ class Page(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
+@fault(
+    "output",
+    "HTML in a model's tokens, on the page of an inspection",
+    "shown as text, nothing fetched",
+)
 def test_page_is_self_contained_and_escaped(report: Report) -> None:
     layer = replace(report.layers[0], path=EVIL, sink_tokens={"7": 3})
     hostile = replace(

@@ -35,6 +35,8 @@ from pellucid.attention.diagnostics.sources.base import find_output_weight
 from pellucid.attention.retrofit import retrofit
 from tests.attention.diagnostics.models import EAGER_ONLY, FAMILIES, timm_vit, transformers_model
 
+from ...faults import fault
+
 
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])
 @pytest.mark.parametrize("family", FAMILIES)
@@ -331,6 +333,7 @@ class HomeMadeAttention(nn.Module):
         return (tokens @ tokens.mT).softmax(dim=-1) @ tokens
 
 
+@fault("attention", "attention that cannot be measured", "named, with the reason")
 def test_unreadable_attention_is_named() -> None:
     with pytest.raises(InspectionError, match="HomeMadeAttention ran, but"):
         inspect(nn.Sequential(HomeMadeAttention()), torch.randn(1, 3, 4))
