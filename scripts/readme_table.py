@@ -1,6 +1,6 @@
 """Write the README's table of figures, from result files.
 
-    python scripts/readme_table.py
+python scripts/readme_table.py
 """
 
 from __future__ import annotations
