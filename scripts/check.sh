@@ -35,6 +35,9 @@ step 'import directions'
 "$bin/lint-imports" --no-cache
 step 'tests'
 OMP_NUM_THREADS=1 "$bin/pytest" -n auto # one process a core, so one thread a process
+step 'audit of the dependencies'
+"$bin/pip" install --quiet pip-audit || true
+PATH="$bin:$PATH" "$bin/python" scripts/audit.py
 step 'package'
 "$bin/python" -m build --outdir "$work/dist" . > "$work/build.log" 2>&1 || fail "$(tail -20 "$work/build.log")"
 

@@ -7,6 +7,7 @@ from pellucid.model import SeparationModel, usable_devices
 from pellucid.photo.colour import srgb_to_linear
 from pellucid.text import NO_DESCRIPTION, word_table
 
+from .faults import fault
 from .helpers.tiny_model import write_tiny_model
 
 
@@ -52,6 +53,7 @@ def test_missing_shipped_weights_name_the_remedy(monkeypatch, tmp_path):
         SeparationModel.load()
 
 
+@fault("weights", "shipped weights without their manifest", "refused in one line")
 def test_shipped_weights_need_their_manifest(monkeypatch, own_weights):
     own_weights.with_suffix(".json").unlink()
     monkeypatch.setattr(model_module, "SHIPPED_WEIGHTS", own_weights)
@@ -69,6 +71,9 @@ def test_other_missing_file_is_named(tmp_path):
         SeparationModel.load(tmp_path / "none.onnx")
 
 
+@fault(
+    "weights", "a flipped bit in the model's file", "refused: its SHA-256 is not the promised one"
+)
 def test_a_flipped_bit_is_noticed(own_weights):
     content = bytearray(own_weights.read_bytes())
     content[len(content) // 2] ^= 1
@@ -78,6 +83,7 @@ def test_a_flipped_bit_is_noticed(own_weights):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 1000])
+@fault("weights", "truncated model", "refused in one line")
 def test_a_truncated_model_without_manifest_is_refused(own_weights, kept):
     own_weights.with_suffix(".json").unlink()
     own_weights.write_bytes(own_weights.read_bytes()[:kept])
@@ -89,6 +95,7 @@ def test_a_truncated_model_without_manifest_is_refused(own_weights, kept):
     "manifest",
     ["", "[]", "{}", '{"files": {}}', '{"files": []}', '{"files": {"own.onnx": 3}}', "\udcff"],
 )
+@fault("weights", "damaged manifest", "refused in one line")
 def test_a_damaged_manifest_is_refused(own_weights, manifest):
     content = manifest.encode("utf-8", "surrogateescape")
     own_weights.with_suffix(".json").write_bytes(content)
@@ -96,6 +103,7 @@ def test_a_damaged_manifest_is_refused(own_weights, manifest):
         SeparationModel.load(own_weights)
 
 
+@fault("weights", "another program's ONNX file", "refused in one line")
 def test_another_programs_model_is_refused(tmp_path):
     import onnx
     from onnx import TensorProto, helper
@@ -110,6 +118,7 @@ def test_another_programs_model_is_refused(tmp_path):
         SeparationModel.load(other)
 
 
+@fault("weights", "weights of another release", "refused in one line")
 def test_another_format_is_refused(tmp_path):
     future = write_tiny_model(tmp_path / "future.onnx", format="2")
     with pytest.raises(WeightsError, match="format 2, this version reads 1"):

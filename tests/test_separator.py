@@ -18,6 +18,7 @@ from pellucid.separation import Separation
 from pellucid.separator import Separator
 from pellucid.text import word_table
 
+from .faults import fault
 from .helpers.tiny_model import write_tiny_model
 
 
@@ -80,6 +81,9 @@ def test_full_resolution_follows_the_model(separator):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", [(1, 1), (200, 320), (900, 700)])
+@fault(
+    "images", "nothing to remove, by the model's own word", "the output is the input, bit for bit"
+)
 def test_a_photo_of_which_nothing_is_removed_is_unchanged(nothing_removed, size, dtype):
     photo = photo_from_array(noise(*size, dtype=dtype))
     result = nothing_removed.separate(photo).photo("transmission")

@@ -15,6 +15,8 @@ from pellucid.text import (
     word_table,
 )
 
+from .faults import fault
+
 
 @pytest.fixture(scope="module")
 def encoder() -> TextEncoder:
@@ -44,6 +46,7 @@ def test_shape_and_mask(encoder):
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n\t", "\x00\x1b", "\ud800", "\u200b\u202e"])
+@fault("text", "empty, blank, only control characters or marks", "as if nothing was said")
 def test_nothing_said_is_no_description(encoder, text):
     description = encoder.encode(text)
     assert description is NO_DESCRIPTION
@@ -61,6 +64,7 @@ def test_tokens_merge_into_the_words_typed(encoder):
     assert stops[-1] == len(description.tokens) > len(description.words)
 
 
+@fault("text", "more words than the model takes", "cut, with a note")
 def test_long_description_is_cut_and_says_so(encoder):
     description = encoder.encode("house " * 40)
     assert len(description.tokens) == MAX_TOKENS
@@ -73,6 +77,11 @@ def test_a_megabyte_is_refused_with_the_limit():
         normalise("x" * 1_000_000)
 
 
+@fault(
+    "text",
+    "control characters, ANSI, direction marks, surrogates",
+    "taken out before the words are used",
+)
 def test_normalise_composes_and_collapses():
     assert normalise("  cafe\u0301\x1b[31m \u202eback\ud800\n end ") == "café [31m back end"
 
@@ -102,6 +111,7 @@ def test_missing_package_names_the_remedy(monkeypatch):
         WordTable().encode("car")
 
 
+@fault("text", "the table of words is damaged", "refused in one line with the remedy")
 def test_damaged_table_names_the_remedy(monkeypatch, tmp_path):
     _load_table.cache_clear()
     monkeypatch.setattr("pellucid.text._wordllama_folder", lambda: tmp_path)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that keep other processes out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,30 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pellucid.errors import PellucidError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+
+@contextmanager
+def locked(path: Path, taken: PellucidError) -> Iterator[None]:
+    """Hold a lock file meanwhile, where the system can lock files; it ends with the process.
+
+    Raises `taken` if another process holds it, OSError if the file cannot be made.
+    """
+    if fcntl is None:
+        yield
+        return
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise taken from error
+        yield
 
 
 @contextmanager

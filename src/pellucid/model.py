@@ -7,7 +7,6 @@ ranges below are the contract between the two.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ import numpy as np
 
 from pellucid.bands import usable_threads
 from pellucid.errors import ConfigError, WeightsError
+from pellucid.untrusted import parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,17 +130,42 @@ class SeparationModel:
             reflection: description of the mirrored layer, or `NO_DESCRIPTION`.
 
         Raises:
-            WeightsError: the network gave values that are not finite.
+            WeightsError: the network cannot be run, or gave values that are not finite or not of
+                the shapes above.
         """
         feed = model_inputs(mixture, transmission, reflection)
-        layers = self._session.run(_OUTPUTS, feed)
-        first, second, gates, *maps = (np.asarray(layer)[0] for layer in layers)
-        if not (np.isfinite(first).all() and np.isfinite(second).all()):
-            raise WeightsError(
-                f"{self.info.path} gave values that are not numbers: the weights are damaged or "
-                "their training failed"
-            )
+        outputs = self._run(feed)
+        for output, shape in zip(outputs, _output_shapes(feed), strict=True):
+            if output.shape != shape or output.dtype != np.float32:
+                raise WeightsError(
+                    f"{self.info.path} gave {output.dtype} of shape {output.shape} where float32 "
+                    f"of {shape} belongs: use an ONNX file that this project exported"
+                )
+            if not np.isfinite(output).all():
+                raise WeightsError(
+                    f"{self.info.path} gave values that are not numbers: the weights are damaged "
+                    "or their training failed"
+                )
+        first, second, gates, *maps = (output[0] for output in outputs)
         return ModelOutput(first.transpose(1, 2, 0), second.transpose(1, 2, 0), gates, *maps)
+
+    def _run(self, feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        try:
+            return [np.asarray(output) for output in self._session.run(_OUTPUTS, feed)]
+        except Exception as error:  # onnxruntime's own errors derive from Exception only
+            raise WeightsError(
+                f"{self.info.path} could not be run ({_reason(error)}): use an ONNX file that this "
+                "project exported, or a smaller picture if memory is short"
+            ) from error
+
+
+def _output_shapes(feed: dict[str, NDArray[Any]]) -> list[tuple[int, ...]]:
+    """Return the shapes that the outputs have for these inputs, in the order of `_OUTPUTS`."""
+    _, channels, height, width = feed["mixture"].shape
+    layer = (1, channels, height, width)
+    first, second = (feed[name].shape[1] for name in ("transmission_mask", "reflection_mask"))
+    cells = (height // MAP_STRIDE, width // MAP_STRIDE)
+    return [layer, layer, (1, 2), (1, first, *cells), (1, second, *cells)]
 
 
 def model_inputs(
@@ -175,7 +200,7 @@ def read_manifest(weights: Path) -> dict[str, Any] | None:
     """
     path = weights.with_suffix(".json")
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = parse_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -225,11 +250,14 @@ def _open_session(
         # From bytes, so that what was checked is what is run and no side file is opened.
         return onnxruntime.InferenceSession(content, options, providers=[_PROVIDERS[device]])
     except Exception as error:  # onnxruntime's own errors derive from Exception only
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"{path} is not a model that can be run ({reason}): use an ONNX file that this project "
-            "exported"
+            f"{path} is not a model that can be run ({_reason(error)}): use an ONNX file that this "
+            "project exported"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _check_contract(session: InferenceSession, path: Path) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import torch
 from pellucid.attention import KVCache, StaticKVCache
 from pellucid.errors import ConfigError
 
+from ..faults import fault
 from .helpers import heads
 
 
@@ -36,6 +37,7 @@ def test_static_cache_keeps_its_tensors():
     assert (key[:, :, 2] == 0).all()
 
 
+@fault("attention", "a cache that is full", "refused; the cache unchanged")
 def test_full_static_cache_is_an_error_and_stays_whole():
     cache = StaticKVCache(1, 1, 3, 2)
     cache.append(heads(1, 1, 2, 2), heads(1, 1, 2, 2))

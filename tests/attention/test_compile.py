@@ -13,6 +13,7 @@ from pellucid.attention import (
     value_gated_attention,
 )
 
+from ..faults import fault
 from .helpers import assert_within, heads, qkv, slow_but
 
 
@@ -63,6 +64,7 @@ def test_static_cache_step_is_one_graph_for_all_steps():
 
 
 @pytest.mark.parametrize("placement", ["key", pytest.param("query", marks=pytest.mark.slow)])
+@fault("attention", "compiled against eager", "equal within the tolerance of the type")
 def test_compiled_function_is_the_fused_path(placement):
     inputs = qkv(queries=16, keys=16, dim=16)
     gate = torch.sigmoid(heads(2, 4, 16))

@@ -16,6 +16,7 @@ from pellucid.attention import (
 from pellucid.attention.export import DecodingStep, export_onnx
 from pellucid.errors import ConfigError
 
+from ..faults import fault
 from .helpers import assert_within, heads, slow_but
 
 pytestmark = [
@@ -44,6 +45,7 @@ class Masked(nn.Module):
 
 
 @pytest.mark.parametrize("name", [None, "vga-key", "vga-query", "g2"])
+@fault("attention", "torch.export against eager", "equal within the tolerance of the type")
 def test_torch_export(name):
     module = layer(name, kv_heads=2, rope_base=100.0)
     batch, length = Dim("batch", min=2), Dim("length", min=2)
@@ -74,6 +76,7 @@ def _needs_onnx():
 
 
 @pytest.mark.parametrize("name", slow_but(["vga-key", "vga-query"], {"vga-query"}))
+@fault("attention", "ONNX against eager, with a mask", "equal within the tolerance of the type")
 def test_onnx_layer_with_a_padding_mask(name, tmp_path):
     module = Masked(layer(name, kv_heads=2)).eval()
     path = tmp_path / "layer.onnx"

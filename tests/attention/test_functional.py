@@ -10,6 +10,7 @@ from pellucid.attention import reference_attention, softmax_attention, value_gat
 from pellucid.attention.reference import TOLERANCES
 from pellucid.errors import ConfigError
 
+from ..faults import fault
 from .helpers import OTHER_DEVICES, assert_within, heads, qkv
 
 PLACEMENTS = ["key", "query"]
@@ -18,6 +19,9 @@ PLACEMENTS = ["key", "query"]
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("is_causal", [False, True])
+@fault(
+    "attention", "gate forced to 1, function", "equals scaled_dot_product_attention, bit for bit"
+)
 def test_gate_of_one_is_torchs_attention_bit_for_bit(placement, dtype, is_causal):
     query, key, value = qkv(dtype=dtype)
     expected = F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
@@ -32,6 +36,7 @@ def test_gate_of_one_is_torchs_attention_bit_for_bit(placement, dtype, is_causal
 @pytest.mark.parametrize("dtype", list(TOLERANCES))
 @pytest.mark.parametrize("mask", ["none", "causal", "bool", "additive"])
 @pytest.mark.parametrize("element", [False, True])
+@fault("attention", "fused against plain formulas", "equal within the tolerance of the type")
 def test_is_the_reference_within_the_table(placement, dtype, mask, element):
     check_against_reference("cpu", placement, dtype, mask, element)
 
@@ -77,6 +82,7 @@ def check_against_reference(device, placement, dtype, mask, element):
     mask_seed=st.none() | st.integers(0, 99),
     element=st.booleans(),
 )
+@fault("attention", "any shape, grouped queries too", "equals the plain formulas")
 def test_is_the_reference_for_any_shape(
     batch, kv_heads, group, queries, keys, dim, placement, is_causal, mask_seed, element
 ):
@@ -107,6 +113,7 @@ def test_gradcheck(placement):
 @pytest.mark.parametrize("dtype", list(TOLERANCES))
 @pytest.mark.parametrize("kind", ["bool", "additive"])
 @pytest.mark.parametrize("placement", PLACEMENTS)
+@fault("attention", "fully masked rows", "zero, and so their gradients")
 def test_rows_that_see_nothing_are_zero_forward_and_backward(dtype, kind, placement):
     tensors = [t.requires_grad_() for t in qkv(dtype=dtype)]
     gate = torch.sigmoid(heads(2, 4, 5, dtype=dtype)).requires_grad_()
@@ -186,6 +193,7 @@ def test_dropout_keeps_the_mean_and_drops(placement):
     torch.testing.assert_close(noisy.mean(0, keepdim=True), clean, atol=0.06, rtol=0)
 
 
+@fault("attention", "batch of 0, sequence of 1", "right shapes, no NaN")
 def test_empty_batch_and_single_token():
     query, key, value = qkv(batch=0)
     assert value_gated_attention(query, key, value, torch.ones(0, 4, 5)).shape == (0, 4, 5, 8)

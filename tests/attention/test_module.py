@@ -26,6 +26,7 @@ from pellucid.attention import (
 )
 from pellucid.errors import ConfigError
 
+from ..faults import fault
 from .helpers import OTHER_DEVICES, heads
 
 DIM, HEADS = 32, 4
@@ -82,6 +83,7 @@ def test_gated_layer_is_the_reference(name, grad):
 
 
 @pytest.mark.parametrize("name", ["vga-key", "vga-query"])
+@fault("attention", "gate forced to 1, layer", "equals the plain layer, bit for bit")
 def test_gate_forced_to_one_changes_no_bit(name):
     plain, gated = layer(), layer(GateSpec(*name_fields(name), gain=2.0))
     gated.load_state_dict(plain.state_dict(), strict=False)
@@ -98,6 +100,7 @@ def name_fields(name):
 @pytest.mark.parametrize("static", [False, True])
 @pytest.mark.parametrize("rope", [None, 100.0])
 @pytest.mark.parametrize("name", [None, *PRESETS])
+@fault("attention", "cache, step by step", "equals the whole pass")
 def test_step_by_step_is_the_whole_pass(name, rope, static, grad):
     module, x = layer(name, kv_heads=2, rope_base=rope), tokens()
     with torch.set_grad_enabled(grad):

@@ -15,6 +15,7 @@ from pellucid.batch.stores import FolderStore
 from pellucid.batch.words import WordBook, Words
 from pellucid.errors import ConfigError, DataError
 
+from ..faults import fault
 from .conftest import write_photo
 
 
@@ -68,6 +69,7 @@ def test_words_that_cannot_be_read_fail_their_photo_only(batch, manifest, photos
     assert (summary.done, summary.failed) == (1, 2)
 
 
+@fault("command line and batch", "output inside input", "layers are not taken for photos")
 def test_an_output_inside_the_folder_is_no_input(batch, manifest, photos):
     inside = photos / "layers"
     inside.mkdir()
@@ -76,6 +78,7 @@ def test_an_output_inside_the_folder_is_no_input(batch, manifest, photos):
     assert again.photos() == ["a.jpg", "a.png", "trip/b.jpg"]
 
 
+@fault("command line and batch", "a batch into the folder itself", "refused before any work")
 def test_the_folder_itself_is_no_output(photos):
     with pytest.raises(ConfigError, match="choose another"):
         Batch(FolderStore(photos), FolderStore(photos / "trip" / ".."))
@@ -87,6 +90,7 @@ def test_strength_zero_copies_the_file(batch, manifest, photos):
     assert copied == (photos / "a.jpg").read_bytes()
 
 
+@fault("command line and batch", "the manifest's last line is torn", "that photo is done again")
 def test_a_torn_last_line_is_passed_over(batch, manifest):
     run(batch, manifest)
     manifest.path.write_bytes(manifest.path.read_bytes()[:-20])
@@ -96,6 +100,11 @@ def test_a_torn_last_line_is_passed_over(batch, manifest):
     assert len(Manifest(manifest.path).records) == 3
 
 
+@fault(
+    "command line and batch",
+    "two batches into one folder at once",
+    "the second is refused in one line",
+)
 def test_two_batches_do_not_share_an_output(manifest):
     other = Manifest(manifest.path)
     with manifest.locked(), pytest.raises(DataError, match="another batch"), other.locked():
@@ -130,6 +139,11 @@ class DyingPlan(WorkerPlan):
         return DyingWorker()
 
 
+@fault(
+    "command line and batch",
+    "a worker that is killed by a photo",
+    "that photo fails, the others are done",
+)
 def test_a_worker_that_dies_takes_no_other_photo_with_it(batch):
     tasks = [Task(name, None, None, {}) for name in ("a", "b", "deadly", "c", "d", "e")]
     plan = DyingPlan(batch.source, batch.output, batch.options)

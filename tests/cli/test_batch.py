@@ -1,19 +1,13 @@
-"""`pellucid batch` as a person runs it, killed and run again."""
+"""`pellucid batch` as a person runs it; killed and run again in `tests/faults/test_killed.py`."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 from PIL import Image
 
-from .conftest import SOURCE_FIRST, files, write_png
+from .conftest import write_png
 
 
 @pytest.fixture
@@ -74,34 +68,3 @@ def test_words_from_a_table_and_a_region(cli, folder, tmp_path):
         Image.open(tmp_path / "out" / "0.transmission.png"),
     )
     assert before.tobytes() == after.convert(before.mode).tobytes()
-
-
-def kill_and_resume(folder, output, tiny_weights, seed: int) -> None:
-    code = (
-        "import sys; from pathlib import Path; from pellucid import model; "
-        f"model.SHIPPED_WEIGHTS = Path({str(tiny_weights)!r}); "
-        "from pellucid.cli import main; main(sys.argv[1:])"
-    )
-    command = [sys.executable, "-c", code, "batch", str(folder), str(output), "--workers", "1"]
-    process = subprocess.Popen(command, env=SOURCE_FIRST, stderr=subprocess.DEVNULL)
-    time.sleep(random.Random(seed).uniform(0.1, 0.7))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    for path in output.rglob("*.png"):
-        if not path.name.startswith("."):
-            with Image.open(path) as image:
-                image.load()  # whole
-    assert subprocess.run(command, env=SOURCE_FIRST, check=False).returncode == 0
-    records = [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
-    assert [record["photo"] for record in records] == sorted(files(folder))
-    assert all(record["ok"] for record in records)
-
-
-def test_killed_at_a_random_moment_it_resumes(folder, tmp_path, tiny_weights):
-    kill_and_resume(folder, tmp_path / "out", tiny_weights, seed=os.getpid())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
-def test_killed_at_many_random_moments_it_resumes(folder, tmp_path, tiny_weights, seed):
-    kill_and_resume(folder, tmp_path / "out", tiny_weights, seed)

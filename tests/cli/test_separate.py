@@ -12,6 +12,7 @@ from PIL import Image
 
 from pellucid.cli.work import Worker
 
+from ..faults import fault
 from .conftest import SOURCE_FIRST, files, write_png
 
 
@@ -43,6 +44,7 @@ def test_into_a_folder_in_another_format(cli, photo, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["photo.png", "photo.jpg"])
+@fault("command line and batch", "--strength 0", "the input, bit for bit")
 def test_strength_zero_is_the_input_bit_for_bit(cli, tmp_path, name):
     photo = write_png(tmp_path / name)
     out = tmp_path / f"zero{photo.suffix}"
@@ -155,6 +157,7 @@ def test_an_unreadable_file_is_named(cli, photo):
     assert "photo.png" in result.err
 
 
+@fault("command line and batch", "a photo that may not be read", "one line, code 1")
 def test_an_unreadable_file_is_named_for_root_too(cli, photo, monkeypatch):
     def refuse(path, *args, real=os.open, **kwargs):
         if str(path) == str(photo):
@@ -181,6 +184,7 @@ def test_same_output_for_two_inputs_is_refused_before_any_work(cli, photo, tmp_p
     assert "would both be written" in result.err
 
 
+@fault("command line and batch", "the output is there already", "kept, unless --overwrite")
 def test_existing_files_are_kept_unless_asked(cli, photo):
     assert cli("separate", photo).code == 0
     written = photo.with_suffix(".transmission.png")
@@ -218,6 +222,7 @@ def test_odd_names(cli, tmp_path, monkeypatch, name):
     assert len(files(tmp_path)) == 3
 
 
+@fault("output", "ANSI in the name of a photo", "shown as text")
 def test_a_name_cannot_steer_the_terminal(cli, tmp_path):
     photo = write_png(tmp_path / "a\x1b[31m\n[bold]b.png")
     result = cli("separate", photo)
@@ -292,6 +297,7 @@ def test_a_layer_to_standard_output_is_a_whole_picture(tiny_weights, photo, tmp_
     assert pixels(tmp_path / "got.png").shape == (40, 60, 3)
 
 
+@fault("command line and batch", "standard output closed by its reader", "code 1, no traceback")
 def test_closed_standard_output_is_clean(tiny_weights, photo):
     read_end, write_end = os.pipe()
     os.close(read_end)
@@ -304,6 +310,7 @@ def test_closed_standard_output_is_clean(tiny_weights, photo):
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout"])
+@fault("command line and batch", "no standard input or output at all", "one line, code 1")
 def test_a_missing_stream_is_one_line(cli, photo, monkeypatch, stream):
     monkeypatch.setattr(sys, stream, None)
     result = cli("separate", "-" if stream == "stdin" else photo, "-o", "-")
@@ -312,6 +319,9 @@ def test_a_missing_stream_is_one_line(cli, photo, monkeypatch, stream):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@fault(
+    "command line and batch", "Ctrl-C and SIGTERM in mid-write", "no torn file, code 128 + signal"
+)
 def test_a_signal_leaves_no_partial_file(tiny_weights, tmp_path, number):
     for seed in range(60):
         pixels = np.random.default_rng(seed).integers(0, 256, (400, 500, 3), np.uint8)

@@ -15,6 +15,8 @@ from pellucid.evaluation.pairs import Descriptions
 from pellucid.evaluation.protocol import Sample, score
 from pellucid.evaluation.run import Answer, Score
 
+from ..faults import fault
+
 
 def answer(sample: Sample) -> Answer:
     layers = untouched(sample)
@@ -32,6 +34,7 @@ def test_pictures_are_inside_and_show_the_layers(tmp_path: Path, sample: Sample)
     assert np.abs(first - sample.mixture).mean() < 6
 
 
+@fault("output", "links and scripts on the sheet", "not run, nothing fetched (policy in the page)")
 def test_nothing_in_a_name_becomes_markup_or_is_fetched(tmp_path: Path, sample: Sample) -> None:
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     named = dataclasses.replace(sample, name=evil, words=Descriptions(evil, evil))

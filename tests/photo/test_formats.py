@@ -15,6 +15,7 @@ from pellucid.errors import PhotoError
 from pellucid.photo import ReadLimits, formats, photo_from_array, read_photo, write_photo
 from pellucid.photo.metadata import load_exif
 
+from ..faults import fault
 from . import samples
 
 
@@ -108,6 +109,7 @@ def test_heic_is_turned_once():
 
 
 @pytest.mark.parametrize("sixteenth", range(1, 16))
+@fault("images", "HEIC truncated at every sixteenth", "refused in one line")
 def test_truncated_heic(sixteenth):
     data = heic_of(samples.smooth())
     with pytest.raises(PhotoError):
@@ -166,6 +168,7 @@ def test_writing_heic_without_the_extra(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a.dng", "a.NEF", "a.cr3"])
+@fault("images", "damaged camera RAW", "refused in one line")
 def test_damaged_raw(tmp_path, name):
     (tmp_path / name).write_bytes(b"II*\0" + bytes(500))
     with pytest.raises(PhotoError, match="RAW data is damaged"):

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from pellucid.photo.icc import BrokenProfileError, LookupProfileError, colour_space, parse_icc
 from pellucid.photo.profile import SRGB
 
+from ..faults import fault
 from . import samples
 
 X = np.linspace(0, 1, 257)
@@ -124,6 +125,7 @@ FALLING = samples.table_curve([1, 0.5, 0])
         GOOD + bytes(9_000_000),
     ],
 )
+@fault("images", "colour profiles broken in every part", "left out with a note, sRGB assumed")
 def test_broken_profiles(icc):
     with pytest.raises(BrokenProfileError):
         parse_icc(icc)
@@ -131,6 +133,7 @@ def test_broken_profiles(icc):
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
+@fault("images", "a changed byte in a colour profile", "read, or left out")
 def test_a_changed_byte_never_crashes(at, value):
     icc = GOOD[:at] + bytes([value]) + GOOD[at + 1 :]
     with contextlib.suppress(BrokenProfileError, LookupProfileError):

@@ -9,6 +9,7 @@ from pellucid.photo.metadata import (
     upright_xmp,
 )
 
+from ..faults import fault
 from . import samples
 
 
@@ -73,6 +74,7 @@ def test_without_gps():
         samples.XMP.replace(b"</exif:GPSLongitude>", b""),
     ],
 )
+@fault("output", "--no-gps on XMP that hides places", "the packet is dropped")
 def test_xmp_whose_places_cannot_be_removed_is_dropped(xmp):
     assert Metadata(xmp=xmp).without_gps().xmp is None
 

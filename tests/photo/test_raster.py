@@ -10,6 +10,7 @@ from pellucid.errors import PhotoError
 from pellucid.photo import photo_from_image, read_photo
 from pellucid.photo.raster import Raster, photo_from_raster
 
+from ..faults import fault
 from . import samples
 
 
@@ -144,6 +145,7 @@ def test_an_rgb_profile_is_kept():
         ("RGB", samples.icc({b"A2B0": b"mft2" + bytes(64)})),
     ],
 )
+@fault("images", "a profile for another kind of picture", "left out with a note")
 def test_a_broken_or_foreign_profile_is_noted(mode, icc):
     image = Image.fromarray(samples.smooth()).convert(mode)
     photo = read_photo(samples.image_bytes(image, "JPEG", icc_profile=icc))
@@ -206,6 +208,7 @@ def test_sixteen_bits_are_never_reduced_for_a_lookup_profile():
     "exif", [b"II*\0\x08\0\0\0\xff\xff" + bytes(40), b"no EXIF at all", b"II*\0"]
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@fault("images", "EXIF broken in several ways", "left out with a note")
 def test_a_photo_outlives_its_exif(kind, exif):
     image = Image.fromarray(samples.smooth())
     photo = read_photo(samples.image_bytes(image, kind, exif=b"Exif\0\0" + exif))

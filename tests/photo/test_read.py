@@ -14,6 +14,7 @@ from PIL import Image
 from pellucid.errors import PhotoError
 from pellucid.photo import ReadLimits, photo_from_array, read_photo, write_photo
 
+from ..faults import fault
 from . import samples
 
 
@@ -91,6 +92,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("data, words", BAD.values(), ids=BAD)
+@fault(
+    "images",
+    "files that are no photo, or lie, as the reader sees them",
+    "refused in one line, nothing on the terminal",
+)
 def test_bad_content(data, words, tmp_path, capfd):
     path = tmp_path / "holiday.jpg"
     path.write_bytes(data)
@@ -104,6 +110,7 @@ def test_bad_content(data, words, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@fault("images", "bombs of pixels and of text, as Python counts memory", "refused within 30 MB")
 def test_bombs_are_refused_before_memory_is_taken():
     tracemalloc.start()
     for data in (BOMB, BAD["text bomb"][0], BAD["deep pixel bomb"][0]):
@@ -115,12 +122,14 @@ def test_bombs_are_refused_before_memory_is_taken():
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "GIF", "BMP"])
 @pytest.mark.parametrize("sixteenth", range(1, 16))
+@fault("images", "truncated at every sixteenth, 7 formats", "refused in one line")
 def test_truncated_anywhere(kind, sixteenth):
     data = sample_bytes(kind)
     with pytest.raises(PhotoError):
         read_photo(data[: len(data) * sixteenth // 16])
 
 
+@fault("images", "progressive JPEG cut short", "refused in one line")
 def test_progressive_jpeg_cut_short():
     data = samples.jpeg(progressive=True)
     for end in range(100, len(data) - 2, len(data) // 20):
@@ -129,6 +138,7 @@ def test_progressive_jpeg_cut_short():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "GIF", "BMP"])
+@fault("images", "a flipped byte, 7 formats", "read, or refused in one line")
 def test_a_flipped_byte_is_read_or_refused(kind, capfd):
     exif = {} if kind in {"GIF", "BMP"} else {"exif": samples.exif(3).tobytes()}
     data = samples.image_bytes(Image.fromarray(samples.smooth()), kind, **exif)
@@ -145,6 +155,11 @@ def test_a_flipped_byte_is_read_or_refused(kind, capfd):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs FIFOs")
+@fault(
+    "images",
+    "FIFO, loop of links, NUL and 300 characters in the name",
+    "refused in one line, at once",
+)
 def test_paths_that_are_no_photo(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")

@@ -16,6 +16,8 @@ from pellucid.separator import Separator
 from pellucid.service.app import create_app
 from tests.service.conftest import ADDRESS, jpeg
 
+from ..faults import fault
+
 
 def layers(answer) -> dict[str, bytes]:
     assert answer.status_code == 200, answer.text
@@ -67,6 +69,7 @@ def test_a_mask_limits_the_effect(client):
     assert not np.array_equal(transmission[:, 48:], pixels(photo)[:, 48:])
 
 
+@fault("server", "metadata of a photo", "stripped unless asked for")
 def test_metadata_is_stripped_unless_asked(client):
     exif = Image.Exif()
     exif[0x010F] = "Maker"
@@ -119,6 +122,11 @@ def test_preview_tells_what_became_of_each_word(client):
         (jpeg(), {"reflection": "y" * 2_000_000}, 413, "over the limit of 2,000,000 bytes"),
     ],
 )
+@fault(
+    "server",
+    "empty, damaged, huge photos; wrong fields; long words",
+    "refused: 413 or 422 with a sentence",
+)
 def test_what_cannot_be_used_is_told_kindly(client, photo, fields, status, said):
     answer = post(client, photo, **fields)
     assert answer.status_code == status
@@ -130,12 +138,14 @@ def test_what_cannot_be_used_is_told_kindly(client, photo, fields, status, said)
     "name",
     ["../../etc/passwd.jpg", "a\\b\\c.jpg", "\x1b[2J.jpg", "..", "<img src=x>.jpg", "🪟.jpg"],
 )
+@fault("server", "../ names, backslashes, ANSI, HTML", "a plain name in the archive")
 def test_names_cannot_leave_the_archive(client, name):
     for made in layers(post(client, jpeg(), name)):
         assert "/" not in made and "\\" not in made and made.isprintable()
         assert not made.startswith(".")
 
 
+@fault("server", "unknown addresses and methods", "refused: 404, 405")
 def test_unknown_addresses_and_methods(client):
     assert client.get("/nowhere").json()["status"] == 404
     assert client.get("/api/separate").json()["status"] == 405
@@ -156,6 +166,7 @@ def test_not_ready_before_the_model_is_loaded():
         loading.set()
 
 
+@fault("server", "several requests at once", "each gets its own photo")
 def test_concurrent_requests_get_their_own_photos(client):
     widths = [64, 96, 128, 160]
     with ThreadPoolExecutor(4) as pool:

@@ -18,6 +18,8 @@ from PIL import Image
 
 from tests.service.conftest import jpeg
 
+from ..faults import fault
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 
@@ -186,11 +188,13 @@ def test_nothing_is_wider_than_the_screen(page, width):
         page.screenshot(path=path, full_page=True, type="jpeg", quality=70)
 
 
+@fault("server", "script in a prompt and in a name, in a browser", "shown as text")
 def test_markup_in_names_and_words_is_text(page):
     separated(page, reflection="<img/src=x/onerror=alert(1)>")
     assert page.locator(".chips img").count() == 0
 
 
+@fault("server", "a page of another site, in a browser", "gets no answer it can read")
 def test_unreachable_from_a_page_elsewhere(browser, address):
     """A page of another origin cannot make the browser use the server."""
     with socket.socket() as other:

@@ -9,6 +9,8 @@ import pytest
 from pellucid.service.desk import AbandonedError, Desk, Ticket
 from pellucid.service.problems import Problem
 
+from ..faults import fault
+
 
 async def stays() -> bool:
     return False
@@ -35,6 +37,7 @@ def test_one_at_a_time_in_order():
     assert asyncio.run(run()) == done == list(range(10))
 
 
+@fault("server", "more requests than may wait", "503 with a time to come back")
 def test_too_many_are_sent_away_with_a_time_to_come_back():
     async def run() -> list[Any]:
         desk = Desk(waiting=1, seconds=5)
@@ -49,6 +52,7 @@ def test_too_many_are_sent_away_with_a_time_to_come_back():
     assert third.status_code == 503 and third.headers == {"Retry-After": "10"}
 
 
+@fault("server", "a client that leaves while its photo is worked on", "its work ends")
 def test_a_client_that_leaves_cancels_its_work():
     ended: list[str] = []
 
@@ -71,6 +75,7 @@ def test_a_client_that_leaves_cancels_its_work():
     assert ended == ["early"]
 
 
+@fault("server", "a client that leaves while it waits", "its work never starts")
 def test_work_that_waits_and_is_left_never_starts():
     started: list[str] = []
 
@@ -87,6 +92,7 @@ def test_work_that_waits_and_is_left_never_starts():
     assert started == ["stayed"]
 
 
+@fault("server", "work that takes too long", "503 in time")
 def test_an_answer_comes_in_time_or_not_at_all():
     async def run() -> None:
         await Desk(waiting=0, seconds=0.1).serve(lambda _: threading.Event().wait(0.6), stays)

@@ -8,6 +8,8 @@ import pytest
 from pellucid.service.guard import SECURITY_HEADERS, Guard
 from pellucid.service.settings import ServiceSettings
 
+from ..faults import fault
+
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Read the whole body and answer with its length."""
@@ -61,6 +63,7 @@ def ask(
         ("localhost:7860@evil", 421),
     ],
 )
+@fault("server", "Host of another name (DNS rebinding)", "refused: 421")
 def test_only_known_names(host, status):
     assert ask(host=host)[0] == status
 
@@ -77,26 +80,31 @@ def test_only_known_names(host, status):
         ("GET", {"origin": "http://evil.example"}, 200),
     ],
 )
+@fault("server", "Origin of another site, null, cross-site", "refused: 403")
 def test_other_sites_cannot_act(method, headers, status):
     assert ask(method, **headers)[0] == status
 
 
 @pytest.mark.parametrize("length", ["101", "9" * 30, "-1", "many"])
+@fault("server", "a length over the limit, negative, no number", "refused before it is read: 413")
 def test_declared_length_is_checked_before_reading(length):
     assert ask(content_length=length)[0] == 413
 
 
+@fault("server", "more bytes than were declared", "stopped at the limit: 413")
 def test_a_lying_client_is_stopped_at_the_limit():
     assert ask(chunks=(b"x" * 60, b"y" * 60), content_length="10")[0] == 413
     assert ask(chunks=(b"x" * 60, b"y" * 40))[0] == 200
 
 
+@fault("server", "a body that comes too slowly", "stopped: 408")
 def test_a_slow_client_is_stopped():
     patient = ServiceSettings(receive_seconds=0.05)
     assert ask(chunks=(b"x",) * 10, pause=0.02, settings=patient)[0] == 408
 
 
 @pytest.mark.parametrize("host", ["localhost", "evil.example"])
+@fault("server", "answers without safe headers", "none: every answer has them")
 def test_every_answer_has_safe_headers(host):
     _, headers = ask(host=host)
     assert {name.lower() for name in SECURITY_HEADERS} <= set(headers)

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 from pellucid.service.app import PAGE
 
+from ..faults import fault
+
 HTML = (PAGE / "index.html").read_text("utf-8")
 SCRIPTS = {path.name: path.read_text("utf-8") for path in PAGE.glob("*.js")}
 
@@ -38,6 +40,7 @@ def test_every_control_has_a_label():
     assert controls <= labelled | set(wrapped)
 
 
+@fault("server", "links to elsewhere and inline scripts in the page", "none")
 def test_nothing_comes_from_elsewhere_and_nothing_is_inline():
     for text in (HTML, *SCRIPTS.values(), (PAGE / "style.css").read_text("utf-8")):
         assert not re.search(r"https?://|@import|innerHTML|eval\(", text)

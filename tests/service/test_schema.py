@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from ..faults import fault
+
 schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 
 
 @pytest.mark.slow
+@fault(
+    "server",
+    "requests made from the API's schema (schemathesis)",
+    "no answer that the schema does not tell of",
+)
 def test_every_answer_is_as_described(client):
     schema = schemathesis.openapi.from_asgi("/openapi.json", client.app)
     operations = [found.ok() for found in schema.get_all_operations()]

@@ -13,12 +13,15 @@ import pytest
 from pellucid.errors import ConfigError
 from pellucid.service.serve import listen
 
+from ..faults import fault
+
 
 def test_a_taken_address_is_told():
     with listen("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match="choose another"):
         listen("127.0.0.1", taken.getsockname()[1])
 
 
+@fault("server", "the default address", "127.0.0.1 only")
 def test_the_command_serves_this_machine_only_until_interrupted():
     command = [sys.executable, "-m", "pellucid", "web", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -27,6 +27,7 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
+@fault("training", "stopped and resumed", "weights to the bit those of a run that was not stopped")
 def test_resuming_gives_the_same_bits_as_not_stopping(tiny_run, tmp_path, change):
     whole = change(tiny_run, folder=str(tmp_path / "whole"))
     Trainer(whole).run()
@@ -70,6 +71,7 @@ def test_validation_writes_metrics_best_weights_and_resumes(tiny_run, change):
     trainer.network.load_state_dict(best)
 
 
+@fault("training", "a loss that is NaN", "the step changes no weight")
 def test_a_loss_that_is_not_a_number_changes_no_weight(tiny_run):
     trainer = Trainer(tiny_run)
     with torch.no_grad():
@@ -80,6 +82,7 @@ def test_a_loss_that_is_not_a_number_changes_no_weight(tiny_run):
     assert torch.equal(before, trainer.network.recovery.join.weight)
 
 
+@fault("training", "nothing but NaN", "it gives up in one line")
 def test_a_run_that_only_has_bad_steps_gives_up(tiny_run, change, monkeypatch):
     monkeypatch.setattr("pellucid.training.trainer.MOST_BAD_STEPS", 2)
     trainer = Trainer(change(tiny_run, steps=100))
@@ -101,12 +104,15 @@ from pathlib import Path
 from pellucid.training.config import read_training_config
 from pellucid.training.processes import processes
 from pellucid.training.trainer import Trainer
+
+from ..faults import fault
 with processes():
     Trainer(read_training_config(Path(sys.argv[1]))).run()
 """
 
 
 @pytest.mark.slow
+@fault("training", "one process against two", "the same weights to float rounding")
 def test_two_processes_equal_one(tiny_run, tmp_path, change):
     Trainer(change(tiny_run, steps=2, folder=str(tmp_path / "one"))).run()
     table = f"""
@@ -159,6 +165,7 @@ def test_config_file_round_trip(tmp_path):
         ("photos = ", "not TOML"),
     ],
 )
+@fault("training", "a configuration that is wrong", "one line that names file and key")
 def test_a_bad_config_names_the_file_and_the_key(tmp_path, text, message):
     path = tmp_path / "bad.toml"
     path.write_text(text)

@@ -7,17 +7,12 @@ file is rewritten with one line a photo in sorted order, so that equal batches h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pellucid.batch.tasks import Record
 from pellucid.errors import DataError
-from pellucid.files import appearing_whole
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from pellucid.files import appearing_whole, locked
 
 NAME = "manifest.jsonl"
 
@@ -47,30 +42,44 @@ class Manifest:
         """Keep other batches out of this output meanwhile, where the system can lock files.
 
         Raises:
-            DataError: another batch is at work.
+            DataError: another batch is at work, or the folder cannot be written.
         """
-        if fcntl is None:
-            yield
-            return
-        with self.path.with_name(f".{self.path.name}.lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise DataError(
-                    f"{self.path}: another batch writes here: wait for it, or choose another output"
-                ) from error
+        taken = DataError(
+            f"{self.path}: another batch writes here: wait for it, or choose another output"
+        )
+        with ExitStack() as held:
+            with self._writing():
+                held.enter_context(locked(self.path.with_name(f".{self.path.name}.lock"), taken))
             yield
 
     def add(self, record: Record) -> None:
-        """Append a record; it is on the disk when this returns."""
+        """Append a record; the system has it when this returns.
+
+        Raises:
+            DataError: it cannot be written.
+        """
         self.records[record.photo] = record
-        with self.path.open("ab") as file:
+        with self._writing(), self.path.open("ab") as file:
             # A newline first: the line before may be torn.
             file.write(b"\n" + record.line().encode() + b"\n")
             file.flush()
 
     def finish(self) -> None:
-        """Rewrite the file: sorted, one line a photo."""
+        """Rewrite the file: sorted, one line a photo.
+
+        Raises:
+            DataError: it cannot be written.
+        """
         lines = [self.records[photo].line() for photo in sorted(self.records)]
-        with appearing_whole(self.path) as partial:
+        with self._writing(), appearing_whole(self.path) as partial:
             partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"{self.path} cannot be written ({error.strerror}): check the folder's rights and "
+                "free space, then run the same command again: what is done stays done"
+            ) from error

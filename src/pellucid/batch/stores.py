@@ -5,6 +5,7 @@ Names are relative, with forward slashes, as they stand in the manifest.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,24 +45,19 @@ class FolderStore:
 
     def names(self) -> Iterator[str]:
         """See `Store`. Links to folders are followed once each, so a loop ends."""
-        return iter(sorted(self._walk(self.folder, set())))
+        return iter(sorted(self._walk()))
 
-    def _walk(self, folder: Path, seen: set[str]) -> Iterator[str]:
-        real = os.path.realpath(folder)
-        if real in seen:
-            return
-        seen.add(real)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            raise DataError(f"{folder} cannot be listed ({error.strerror})") from error
-        for entry in entries:
-            if entry.name.startswith("."):
+    def _walk(self) -> Iterator[str]:
+        seen: set[tuple[int, int]] = set()
+        waiting = [self.folder]
+        while waiting:
+            folder = waiting.pop()
+            identity, folders, files = _entries(folder)
+            if identity in seen:
                 continue
-            if entry.is_dir():
-                yield from self._walk(Path(entry.path), seen)
-            elif entry.is_file():
-                yield Path(entry.path).relative_to(self.folder).as_posix()
+            seen.add(identity)
+            waiting += reversed(folders)  # in depth and by name, so that a link's place is certain
+            yield from (path.relative_to(self.folder).as_posix() for path in files)
 
     def read(self, name: str) -> bytes:
         """See `Store`."""
@@ -140,3 +136,27 @@ def open_store(place: str) -> Store:
 
 def _hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
+
+
+def _entries(folder: Path) -> tuple[tuple[int, int], list[Path], list[Path]]:
+    """Return what tells a folder from all others, and its folders and files by name.
+
+    Hidden ones are left out.
+    """
+    folders: list[Path] = []
+    files: list[Path] = []
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be listed ({error.strerror})") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        # A link that leads to itself is neither, as one that leads nowhere.
+        with contextlib.suppress(OSError):
+            if entry.is_dir():
+                folders.append(Path(entry.path))
+            elif entry.is_file():
+                files.append(Path(entry.path))
+    return (status.st_dev, status.st_ino), folders, files

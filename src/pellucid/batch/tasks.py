@@ -12,6 +12,7 @@ from typing import Any
 from pellucid.errors import ConfigError
 from pellucid.layer_files import FORMATS, Format, Layers, target_suffix
 from pellucid.photo.formats import is_raw
+from pellucid.untrusted import parse_json
 from pellucid.upscaling import Layer
 
 READ_ONLY_SUFFIXES = (".gif", ".bmp", ".dib")
@@ -66,10 +67,10 @@ class Record:
     def parse(line: str) -> Record | None:
         """Read a line back; None if it is not one, as the last line of a killed run may be."""
         try:
-            fields: dict[str, Any] = json.loads(line)
+            fields: dict[str, Any] = parse_json(line)
             fields["notes"] = tuple(fields["notes"])
             fields["size"] = tuple(fields["size"]) if fields["size"] else None
-            return Record(**fields)
+            return Record(**fields) if isinstance(fields["photo"], str) else None
         except (ValueError, TypeError, KeyError):
             return None
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pellucid.batch.stores import Store
 from pellucid.errors import DataError
+from pellucid.untrusted import parse_json
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _csv_rows(text: str) -> csv.DictReader[str]:
 
 
 def _json_lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [parse_json(line) for line in text.splitlines() if line.strip()]
 
 
 def _words(row: dict[str, Any]) -> Words:
@@ -95,7 +95,7 @@ def _words(row: dict[str, Any]) -> Words:
 
 def _from_json(content: bytes, name: str) -> Words:
     try:
-        return _words(json.loads(content))
+        return _words(parse_json(content))
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"{name} is no description ({error}): write "

@@ -12,6 +12,7 @@ from pellucid.benchmark.machine import Machine
 from pellucid.benchmark.measure import Cost, Row
 from pellucid.errors import DataError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 FORMAT = 1
 TITLES = (
@@ -56,7 +57,7 @@ def read_speed(path: Path) -> Speed:
         DataError: it is none.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         if document.pop("format") != FORMAT:
             raise DataError(f"{path}: another version's result: run `pellucid benchmark` again")
         machine = Machine(**document.pop("machine"))

@@ -122,4 +122,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     # As an exception, so that files half written under a temporary name are removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    sys.exit(app(args))
+    try:
+        sys.exit(app(args))
+    except OSError as error:  # a full disk behind standard output, a folder that went away, ...
+        say(f"error: {error}: check rights and free space")
+        sys.exit(1)

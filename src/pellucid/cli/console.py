@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
+
+from pellucid.untrusted import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def printable(text: str) -> str:
-    r"""Return the text with control, formatting and other unprintable characters as `\x1b`."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
-
-
 def say(message: str) -> None:
-    """Print one line on stderr; names in it cannot steer the terminal."""
-    print(printable(message), file=sys.stderr, flush=True)
+    """Print one line on stderr; names in it cannot steer the terminal.
+
+    Where nobody can listen, as with a closed stderr or one on a full disk, the work goes on.
+    """
+    if sys.stderr is None:
+        return  # print would take standard output instead, where results are
+    with suppress(OSError):
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 class Report(Protocol):
@@ -90,7 +91,7 @@ class Bar(Lines):
 @contextmanager
 def report(total: int, *, quiet: bool) -> Iterator[Report]:
     """Give the report that suits: silent, a bar on a terminal, plain lines elsewhere."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Quiet() if quiet else Lines()
         return
     from rich.console import Console

@@ -152,8 +152,13 @@ def _print_table(title: str, table: TextTable, note: str | None = None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    shown = Table(*table.titles, title=escape(title), caption=note and escape(note), box=box.SIMPLE)
+    from pellucid.untrusted import printable
+
+    def plain(text: str) -> str:
+        return escape(printable(text))
+
+    shown = Table(*table.titles, title=plain(title), caption=note and plain(note), box=box.SIMPLE)
     for row in table.rows:
-        shown.add_row(*map(escape, row))
+        shown.add_row(*map(plain, row))
     # A figure cut short would be a wrong one: rather let a narrow terminal wrap the lines.
     Console(width=max(Console().width, _TABLE_WIDTH)).print(shown)

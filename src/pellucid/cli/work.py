@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.console import printable
 from pellucid.cli.plan import STREAM, Job
 from pellucid.errors import PhotoError
 from pellucid.layer_files import FORMATS, Format
 from pellucid.photo import WriteOptions, read_photo, write_photo
 from pellucid.photo.write import replace_file
 from pellucid.region import read_region
+from pellucid.untrusted import printable
 
 if TYPE_CHECKING:
     from pellucid.photo import Photo

@@ -24,6 +24,7 @@ from pellucid.evaluation.modes import Mode, words_for
 from pellucid.evaluation.pairs import NO_WORDS, Descriptions
 from pellucid.evaluation.protocol import PSNR_CEILING, Figure, Layers, Protocol, Sample, summarise
 from pellucid.evaluation.results import FORMAT, replacing, rounded
+from pellucid.untrusted import parse_json
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def write_checks(path: Path, checks: Sequence[Check], plan: CheckPlan) -> None:
 def read_checks(path: Path) -> list[Check]:
     """Read the file that `write_checks` wrote; raises `DataError` if it is not one."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         return [
             Check(**(entry | {"figure": Figure(**entry["figure"])})) for entry in document["checks"]
         ]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a file of checks ({error!r})") from error
 
 

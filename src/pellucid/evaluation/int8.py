@@ -22,6 +22,7 @@ from pellucid.evaluation.run import Score, answer_all, separator_modes
 from pellucid.model import ModelOutput, SeparationModel, model_inputs
 from pellucid.separator import Separator
 from pellucid.text import NO_DESCRIPTION, Description, word_table
+from pellucid.untrusted import parse_json
 
 if TYPE_CHECKING:
     from pellucid.network.int8 import Feed
@@ -162,7 +163,7 @@ def write_loss(path: Path, loss: Int8Loss) -> None:
 def read_loss(path: Path) -> Int8Loss:
     """Read an `int8.json` back; raises `DataError` if it is not one."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         loss = {mode: Figure(**figure) for mode, figure in document.pop("loss").items()}
         return Int8Loss(loss=loss, **document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

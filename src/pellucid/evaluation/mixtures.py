@@ -25,6 +25,7 @@ from pellucid.errors import DataError
 from pellucid.evaluation.images import Image8, from_light, read_image, to_8bit, to_light
 from pellucid.evaluation.pairs import Descriptions
 from pellucid.evaluation.protocol import Sample
+from pellucid.untrusted import parse_json
 
 SIDE = 224
 SQUEEZED = "flickr8k_224"
@@ -49,9 +50,9 @@ def read_validation_photos(folder: Path) -> list[Captioned]:
     if not listed.is_file():
         raise DataError(f"{folder}: no captions.jsonl there")
     photos = []
-    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_lines(listed), 1):
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             if entry["split"] == "val" and entry["src"] != SQUEEZED:
                 photos.append(Captioned(folder / entry["file"], entry["src"], entry["captions"][0]))
         except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
@@ -59,6 +60,13 @@ def read_validation_photos(folder: Path) -> list[Captioned]:
     if len({photo.source for photo in photos}) < 2:
         raise DataError(f"{listed}: mixtures need validation photos of at least two sources")
     return photos
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as text ({error})") from error
 
 
 def symmetric_mixture(photos: Sequence[Captioned], seed: int, number: int) -> Sample:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import DataError
+from pellucid.untrusted import parse_json
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ def read_pairs_file(path: Path) -> list[Pair]:
     `id`, `mixture` and `transmission` are required; `reflection`, `transmission_text`,
     `reflection_text`, `peer_transmission` and `peer_reflection` may be null or left out.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as text ({error})") from error
     pairs = [_read_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
     if not pairs:
         raise DataError(f"{path}: lists no pair")
@@ -54,7 +58,7 @@ def read_pairs_file(path: Path) -> list[Pair]:
 def _read_line(line: str, path: Path, number: int) -> Pair:
     where = f"{path}, line {number}"
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON ({error.msg})") from error
     if not isinstance(entry, dict):

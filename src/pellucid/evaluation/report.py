@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Sequence
 from importlib.resources import files
@@ -14,6 +15,7 @@ from pellucid.evaluation.checks import read_checks
 from pellucid.evaluation.int8 import ALLOWED_LOSS, Int8Loss, read_loss
 from pellucid.evaluation.results import Summary, read_summary, replacing
 from pellucid.evaluation.tables import TextTable, checks_table, int8_table, summary_table
+from pellucid.untrusted import printable
 
 _INTRODUCTION = """\
 # Results
@@ -65,7 +67,7 @@ def write_report(results: Path, target: Path) -> None:
 
 
 def _set_section(summary: Summary) -> str:
-    heading = f"## {summary.set_name}, {summary.images} photos"
+    heading = f"## {html.escape(printable(summary.set_name))}, {summary.images} photos"
     table = summary_table(summary).markdown()
     return f"{heading}\n\nProtocol: {summary.protocol}.\n\n{table}"
 

@@ -17,6 +17,7 @@ from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.protocol import Figure
 from pellucid.evaluation.run import Run, Score
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 FORMAT = 1
 
@@ -72,7 +73,7 @@ def write_images(path: Path, scores: Iterable[Score]) -> None:
 def read_summary(path: Path) -> Summary:
     """Read a `summary.json` back; raises `DataError` if it is not one."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
             raise DataError(f"{path}: format {document['format']}, this version reads {FORMAT}")
         runs = [_read_run(run) for run in document["runs"]]

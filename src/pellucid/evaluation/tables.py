@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.protocol import Figure
 from pellucid.evaluation.results import Summary
 from pellucid.evaluation.run import OVER_NONE
+from pellucid.untrusted import printable
 
 METHOD_NAMES = {
     "untouched": "untouched input",
@@ -40,12 +42,13 @@ class TextTable:
     rows: list[list[str]]
 
     def markdown(self) -> str:
-        """Return the table in Markdown, a line each row."""
+        """Return the table in Markdown, a line each row; nothing in a name becomes markup."""
         lines = [self.titles, ["---"] * len(self.titles), *self.rows]
-        # A pipe in a name would open a column.
-        return "".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
-        )
+        return "".join("| " + " | ".join(map(_markdown, line)) + " |\n" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    return html.escape(printable(text), quote=False).replace("|", "\\|")
 
 
 def summary_table(summary: Summary, *, intervals: bool = True) -> TextTable:

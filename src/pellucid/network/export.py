@@ -20,6 +20,7 @@ import onnx
 import torch
 from jaxtyping import Bool, Float
 from onnx import numpy_helper
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ from pellucid.errors import WeightsError
 from pellucid.files import appearing_whole
 from pellucid.network.description import Description
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
+from pellucid.network.weights import fit_weights
 
 FORMAT = "1"
 INPUTS = (
@@ -96,14 +98,14 @@ def load_shipped_network(path: Path, config: NetworkConfig) -> SeparationNetwork
     """Build the torch network with shipped weights, ready to use or to train on.
 
     Raises:
-        WeightsError: the file does not fit the network.
+        WeightsError: the file is missing or damaged, or does not fit the network.
     """
     network = SeparationNetwork(config)
-    weights = {name: value.float() for name, value in load_file(path).items()}
     try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: weights of another network ({error})") from error
+        weights = {name: value.float() for name, value in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: not readable as weights ({error})") from error
+    fit_weights(network, weights, path)
     return network.eval()
 
 
@@ -143,10 +145,14 @@ def export_onnx(network: SeparationNetwork, path: Path, properties: dict[str, st
 
 
 def ship(weights: dict[str, Tensor], config: NetworkConfig, folder: Path, name: str) -> None:
-    """Write `name`.safetensors, `name`.onnx and `name`.json (sizes and hashes) into a folder."""
+    """Write `name`.safetensors, `name`.onnx and `name`.json (sizes and hashes) into a folder.
+
+    Raises:
+        WeightsError: the weights are of another network, or not finite when rounded.
+    """
     rounded = round_to_half(weights)
     network = SeparationNetwork(config)
-    network.load_state_dict(rounded)
+    fit_weights(network, rounded, f"the weights for {name}")
     save_shipped_weights(rounded, folder / f"{name}.safetensors")
     identity = _sha256(folder / f"{name}.safetensors")[:12]
     export_onnx(network, folder / f"{name}.onnx", {"architecture": name, "weights_id": identity})

@@ -22,11 +22,12 @@ from PIL import (
 )
 
 from pellucid.errors import PhotoError
-from pellucid.photo import formats, png
+from pellucid.photo import formats, jpeg, png
 from pellucid.photo.limits import DEFAULT_LIMITS, ReadLimits
 from pellucid.photo.metadata import JpegCoding, quiet
 from pellucid.photo.photo import Photo
 from pellucid.photo.raster import Raster, photo_from_raster, raster_around, raster_from_image
+from pellucid.untrusted import printable
 
 # Pillow's readers are called by name: Image.open would offer the file to all of them (some start
 # other programs) and compare it with a process-wide pixel limit instead of ours.
@@ -98,11 +99,6 @@ def _load(source: str | Path | bytes | BinaryIO, limits: ReadLimits) -> tuple[st
     return name, suffix, data
 
 
-def printable(name: str) -> str:
-    """Escape line breaks and the like, so that a message stays one line."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
 def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a FIFO would wait for a writer
 
@@ -161,6 +157,10 @@ def _decode(data: bytes, kind: str, name: str, limits: ReadLimits) -> Raster:
     if kind == "PNG":
         for _ in png.chunks(data):  # Pillow does not check the sums of the pixels
             pass
+    if kind == "JPEG" and (passes := jpeg.count_passes(data)) > jpeg.MOST_PASSES:
+        raise PhotoError(
+            f"{name}: a JPEG of {passes:,} passes, which would take hours; save it anew"
+        )
     image = _open(data, kind, name)
     limits.check_pixels(name, *image.size)
     raster = _decode_pillow(image, data, kind, name, limits)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from pellucid.errors import PhotoError
 from pellucid.photo.encode import DEEP, WRITABLE, WriteOptions, encode_photo
 from pellucid.photo.photo import Photo
-from pellucid.photo.read import printable
+from pellucid.untrusted import printable
 
 _SUFFIXES = {
     ".jpg": "JPEG",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from pellucid.errors import ConfigError
+from pellucid.service.patience import PatientProtocol
 
 CONNECTIONS = 100
 """Open at once; more are told to come back."""
@@ -32,14 +33,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serve until interrupted."""
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """Return the server as `serve` runs it."""
     config = uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_level="warning",
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=5,
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
+
+
+def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until interrupted."""
+    server_of(app).run(sockets=[listener])

@@ -6,6 +6,7 @@ many see the same data.
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, DataError
 from pellucid.network.description import Description
 from pellucid.synthesis.mixture import Mixtures, SynthesisConfig, draw_recipes, synthesise
 from pellucid.text import TOKEN_WIDTH, word_table
@@ -28,6 +29,10 @@ AMBIGUOUS = "symmetric"
 
 REFLECTIONLESS = "clean"
 """Name of the recipe without a reflection: words about one are wrong whatever they say."""
+
+
+MOST_ATTEMPTS = 1000
+"""Draws for a photo of another source, after which any source will do."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,9 @@ class Batches:
     """Makes the groups of every step."""
 
     def __init__(self, store: PhotoStore, config: BatchConfig, seed: int) -> None:
+        """Raises DataError if no two photos have different first captions."""
+        if len({photo.captions[:1] for photo in store.photos}) < 2:
+            raise DataError("mixtures need photos of at least two different captions")
         self.store = store
         self.config = config
         self.seed = seed
@@ -137,15 +145,20 @@ class Batches:
         return mixtures, behind, mirrored
 
     def _partner(self, number: int, random: np.random.Generator) -> int:
-        """Draw what is mirrored: half of the time from another source, never the same caption."""
+        """Draw what is mirrored: half of the time from another source, never the same caption.
+
+        Photos that are all of one source are mixed among themselves.
+        """
         photos = self.store.photos
         other_source = random.random() < 0.5
-        while True:
+        for attempt in itertools.count():
             partner = int(random.integers(len(photos)))
-            if other_source and photos[partner].source == photos[number].source:
+            same_source = photos[partner].source == photos[number].source
+            if other_source and same_source and attempt < MOST_ATTEMPTS:
                 continue
-            if partner != number and photos[partner].captions[0] != photos[number].captions[0]:
-                return partner
+            if photos[partner].captions[0] != photos[number].captions[0]:
+                break
+        return partner
 
     def _crops(self, numbers: np.ndarray, random: np.random.Generator) -> Float[Tensor, "B 3 H W"]:
         low, high = self.config.window

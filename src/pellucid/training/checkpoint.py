@@ -20,8 +20,11 @@ from torch import Tensor
 
 from pellucid.errors import WeightsError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 KEEP = 2
+FILES = ("network", "average", "training")
+"""What a checkpoint must hold; see `Tensors`."""
 
 
 @dataclass
@@ -44,29 +47,47 @@ def save_checkpoint(folder: Path, tensors: Tensors, progress: Progress) -> Path:
     """Write a checkpoint and remove all but the newest two."""
     final = folder / f"step-{progress.step:09d}"
     partial = folder / f".{final.name}.{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
+    for torn in folder.glob(".step-*"):  # of runs that were killed while they wrote
+        shutil.rmtree(torn, ignore_errors=True)
     partial.mkdir(parents=True)
     for name, group in tensors.items():
         plain = {key: value.detach().contiguous() for key, value in group.items()}
         save_file(plain, partial / f"{name}.safetensors")
     (partial / "state.json").write_text(json.dumps(asdict(progress), indent=1))
     if final.exists():
-        shutil.rmtree(final)
+        _discard(final)
     partial.rename(final)
     for old in _checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old)
+        _discard(old)
     return final
 
 
+def _discard(checkpoint: Path) -> None:
+    """Remove a checkpoint so that no part of it is ever seen under its name."""
+    hidden = checkpoint.with_name(f".{checkpoint.name}.old")
+    shutil.rmtree(hidden, ignore_errors=True)
+    checkpoint.rename(hidden)
+    shutil.rmtree(hidden)
+
+
 def load_newest_checkpoint(folder: Path) -> tuple[Tensors, Progress] | None:
-    """Read the newest checkpoint that is whole; None if there is none."""
-    for path in reversed(_checkpoints(folder)):
+    """Read the newest checkpoint that is whole; None if there are none at all.
+
+    Raises:
+        WeightsError: there are checkpoints, and none is whole.
+    """
+    found = _checkpoints(folder)
+    for path in reversed(found):
         try:
-            progress = Progress(**json.loads((path / "state.json").read_text()))
-            tensors = {file.stem: _load(file) for file in path.glob("*.safetensors")}
+            progress = Progress(**parse_json((path / "state.json").read_text()))
+            tensors = {name: _load(path / f"{name}.safetensors") for name in FILES}
         except (OSError, ValueError, TypeError, SafetensorError):
             continue
         return tensors, progress
+    if found:
+        raise WeightsError(
+            f"{folder}: none of its checkpoints is whole: move them away to train from the start"
+        )
     return None
 
 

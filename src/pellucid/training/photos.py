@@ -7,7 +7,6 @@ Expects a folder with `captions.jsonl`, one object a line with `file` (relative 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pellucid.errors import DataError
+from pellucid.errors import DataError, PhotoError
+from pellucid.evaluation.images import read_image
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 SHORT_SIDE = 256
 
@@ -35,17 +36,23 @@ def read_captions(folder: Path, split: str) -> list[CaptionedPhoto]:
     """Read the photos of one split.
 
     Raises:
-        DataError: the file is missing, or has no photo of this split.
+        DataError: the file is missing or damaged, or has no photo of this split.
     """
     path = folder / "captions.jsonl"
     if not path.is_file():
         raise DataError(f"{path}: not found; a photo folder needs a captions.jsonl")
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-    photos = [
-        CaptionedPhoto(row["file"], row["src"], tuple(row["captions"]), row.get("phrase"))
-        for row in rows
-        if row["split"] == split
-    ]
+    try:
+        rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        photos = [
+            CaptionedPhoto(row["file"], row["src"], tuple(row["captions"]), row.get("phrase"))
+            for row in rows
+            if row["split"] == split
+        ]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{path}: not a list of photos ({error!r}); each line is an object with file, split, "
+            "src and captions"
+        ) from error
     if not photos:
         raise DataError(f"{path}: no photo of split {split!r}")
     return photos
@@ -110,10 +117,9 @@ def _decode_all(folder: Path, photos: list[CaptionedPhoto], stem: Path) -> None:
 
 def _decode(path: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
-            rgb = image.convert("RGB")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be decoded ({error}); remove it from the list") from error
+        rgb = Image.fromarray(read_image(path))
+    except PhotoError as error:
+        raise DataError(f"{error}; or remove it from the list") from error
     scale = SHORT_SIDE / min(rgb.size)
     if scale < 1.0:
         size = (round(rgb.width * scale), round(rgb.height * scale))

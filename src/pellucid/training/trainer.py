@@ -6,7 +6,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pellucid.errors import PellucidError
+from pellucid.files import locked
 from pellucid.network.pretrained import load_imagenet_weights
 from pellucid.network.separation import SeparationNetwork
+from pellucid.network.weights import fit_weights
 from pellucid.training.batches import Ahead, Batches, Group, to_device
 from pellucid.training.checkpoint import (
     Progress,
@@ -79,8 +82,24 @@ class Trainer:
         """Train to the configured number of steps, or until `until` says so.
 
         Raises:
-            TrainingError: the loss was not a number for many steps in a row.
+            TrainingError: the loss was not a number for many steps in a row, or another run trains
+                in the same folder.
         """
+        with self._alone():
+            return self._train(until)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder; of several processes of one, the first does."""
+        if self.rank:
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        taken = TrainingError(f"{self.folder}: another run trains here: give each its own folder")
+        with locked(self.folder / ".lock", taken):
+            yield
+
+    def _train(self, until: Callable[[Progress], bool]) -> Progress:
         config, progress = self.config, self.progress
         bad_in_a_row = 0
         while progress.step < config.steps and not until(progress):
@@ -190,7 +209,7 @@ class Trainer:
         torch.manual_seed(self.config.seed)
         network = SeparationNetwork(self.config.network)
         if self.config.start_from:
-            network.load_state_dict(load_weights(Path(self.config.start_from)))
+            fit_weights(network, load_weights(Path(self.config.start_from)), self.config.start_from)
         elif self.config.network.encoder == "efficientnet-lite0":
             load_imagenet_weights(network.encoder)  # pyright: ignore[reportArgumentType]
         average = SeparationNetwork(self.config.network)
@@ -227,10 +246,11 @@ class Trainer:
             self._learn_words_first()
             return
         tensors, self.progress = found
-        self.network.load_state_dict(tensors["network"])
-        self.average.load_state_dict(tensors["average"])
+        where = f"the checkpoint of step {self.progress.step} in {self.folder}"
         training = tensors["training"]
-        self.objective.embedding.load_state_dict(_under(training, "objective."))
+        fit_weights(self.network, tensors["network"], where)
+        fit_weights(self.average, tensors["average"], where)
+        fit_weights(self.objective.embedding, _under(training, "objective."), where)
         restore_optimiser(self.optimiser, self.names, _under(training, "optimiser."))
 
     def _learn_words_first(self) -> None:

@@ -6,7 +6,6 @@ from `pellucid evaluate` and the exported model.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from pellucid.errors import DataError
+from pellucid.evaluation.images import read_image
 from pellucid.evaluation.metrics import psnr
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
 from pellucid.training.batches import Batches, describe
+from pellucid.untrusted import parse_json
 
 SHORT_SIDE = 256
 """Pixels of the short side at which pairs are looked at: that of the photos trained on."""
@@ -46,7 +47,7 @@ def read_pairs(path: Path) -> list[Pair]:
         DataError: the file is missing or misses a field.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line]
         return [
             Pair(
                 _read(path.parent / row["mixture"]),
@@ -61,11 +62,11 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        picture = image.convert("RGB")
-    scale = min(1.0, SHORT_SIDE / min(picture.size))
-    size = (round(picture.width * scale), round(picture.height * scale))
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    pixels = read_image(path)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, SHORT_SIDE / min(width, height))
+    size = (round(width * scale), round(height * scale))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
 @torch.no_grad()

@@ -10,6 +10,8 @@ from pellucid.attention.diagnostics import Inspector
 from pellucid.attention.diagnostics.columns import BUDGET
 from pellucid.attention.diagnostics.memory import measure_table
 
+from ...faults import fault
+
 
 class LargestTensor(TorchDispatchMode):
     """Remembers the most numbers that any operation put out."""
@@ -25,8 +27,10 @@ class LargestTensor(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_no_map_of_queries_and_keys(causal: bool) -> None:
-    tokens, heads = 4096, 2
+@pytest.mark.parametrize("tokens", [4096, pytest.param(16_384, marks=pytest.mark.slow)])
+@fault("attention", "4,096 and 16,384 tokens, inspected", "no n × n map is made")
+def test_no_map_of_queries_and_keys(causal: bool, tokens: int) -> None:
+    heads = 2
     layer = Attention(AttentionConfig(dim=16, heads=heads)).eval()
     with torch.no_grad(), LargestTensor() as largest, Inspector(layer) as inspector:
         layer(torch.randn(1, tokens, 16), is_causal=causal)

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from pellucid.attention import Attention, AttentionConfig
 from pellucid.attention.diagnostics import Report, inspect
 
+from ...faults import fault
+
 LAYER, HEAD, POSITION = 2, 1, 3
 MARK = 0
 
@@ -56,6 +58,7 @@ def planted(request: pytest.FixtureRequest) -> Report:
     return inspect(model, marked())
 
 
+@fault("attention", "a planted sink", "found, where it is")
 def test_planted_sink_is_found(planted: Report) -> None:
     sinks = {
         (layer.path, head): layer.strongest[head]
@@ -70,6 +73,7 @@ def test_planted_sink_is_found(planted: Report) -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
+@fault("attention", "an i.i.d. control", "no sink reported")
 def test_control_has_no_sink(causal: bool) -> None:
     report = inspect(Stack(causal), marked())
     assert report.summary["sink_any"].mean == 0.0

@@ -21,6 +21,8 @@ from pellucid.attention.diagnostics.page import to_html
 from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.table import layer_table, summary_table
 
+from ...faults import fault
+
 EVIL = "<script>alert('&')</script>"
 
 
@@ -43,6 +45,14 @@ def test_json_comes_back(report: Report, tmp_path: Path) -> None:
         report.layers[0].metrics["first_attention"].mean, rel=1e-5
     )
     assert math.isnan(again.summary["dead_gates"].half_width)
+
+
+def test_the_json_keeps_its_schema(report: Report) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(json.loads(report.to_json()), Report.schema())
+    example = Path(__file__).parents[3] / "results" / "attention" / "inspect-minilm"
+    for path in example.glob("report*.json"):
+        jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), Report.schema())
 
 
 @pytest.mark.parametrize(
@@ -78,6 +88,11 @@ class Page(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
+@fault(
+    "output",
+    "HTML in a model's tokens, on the page of an inspection",
+    "shown as text, nothing fetched",
+)
 def test_page_is_self_contained_and_escaped(report: Report) -> None:
     layer = replace(report.layers[0], path=EVIL, sink_tokens={"7": 3})
     hostile = replace(

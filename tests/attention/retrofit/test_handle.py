@@ -13,6 +13,7 @@ from pellucid.attention.retrofit import retrofit
 from pellucid.attention.retrofit.parity import compare, default_probe, run_probe
 from pellucid.errors import ConfigError
 
+from ...faults import fault
 from .models import (
     CAUSAL,
     TORCH,
@@ -37,6 +38,7 @@ def outputs(model):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("make", TRANSFORMERS + TORCH)
+@fault("attention", "a retrofit undone", "outputs bit-identical to those before")
 def test_identity_and_undo(make, preset):
     model = build(make)
     before, modules = outputs(model), dict(model.named_modules())
@@ -131,6 +133,7 @@ def test_key_gates_go_into_the_cache():
     assert torch.equal(gated, plain / 2)
 
 
+@fault("attention", "grouped queries in a retrofitted model", "gates act on their own heads")
 def test_grouped_queries():
     handle = retrofit(build(llama), "vga-key")
     assert {gate.gated_heads for gate in handle.gates.values()} == {2}
@@ -270,6 +273,7 @@ def test_a_model_that_answers_differently_each_time_fails_parity():
 
 
 @pytest.mark.parametrize("model", [nn.Linear(4, 4), nn.MultiheadAttention(8, 2)])
+@fault("attention", "models that cannot carry a gate", "refused with the reason")
 def test_unsupported_models(model):
     with pytest.raises(ConfigError, match=r"Supported are .*BERT|from_torch"):
         retrofit(model, "vga-key")

@@ -13,6 +13,7 @@ from pellucid.attention.retrofit import load_retrofit, retrofit, save_retrofit
 from pellucid.attention.retrofit.parity import compare, default_probe, run_probe
 from pellucid.errors import ConfigError, WeightsError
 
+from ...faults import fault
 from .models import bert, build, encoder, gpt2, llama
 
 
@@ -64,6 +65,7 @@ def test_a_selection_is_restored(tmp_path):
     assert list(load_retrofit(build(bert), tmp_path / "g.safetensors").gates) == list(handle.gates)
 
 
+@fault("weights", "saved gates of another model", "refused; the model unchanged")
 def test_gates_of_another_model(tmp_path):
     save_retrofit(moved(bert), tmp_path / "g.safetensors")
     with pytest.raises(WeightsError, match=r"gates for a BertModel; this GPT2LMHeadModel"):
@@ -121,6 +123,9 @@ def no_layer(tensors, description):
         (no_metadata, "holds no gates"),
         (no_layer, "cannot carry one"),
     ],
+)
+@fault(
+    "weights", "saved gates: missing, wrong, NaN, of another format", "refused; the model unchanged"
 )
 def test_damaged_files(tmp_path, change, message):
     model = build(bert)

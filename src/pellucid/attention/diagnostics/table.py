@@ -9,11 +9,13 @@ from rich.text import Text
 
 from pellucid.attention.diagnostics.page import token_list
 from pellucid.attention.diagnostics.report import LayerReport, Report
+from pellucid.untrusted import printable
 
 
 def summary_table(report: Report) -> Table:
     """Return the model's numbers."""
-    title = Text(f"Attention of {report.model}: {report.samples} sequences, ε = {report.epsilon:g}")
+    samples = f"{report.samples} sequences, ε = {report.epsilon:g}"
+    title = _plain(f"Attention of {report.model}: {samples}")
     table = Table("metric", title=title)
     table.add_column("mean", justify="right")
     table.add_column("± 95 %", justify="right")
@@ -27,16 +29,21 @@ def layer_table(report: Report) -> Table:
     table = Table("layer", "α first", "sinks", "strongest head", "Δlogit", "sink tokens")
     for layer in report.layers:
         table.add_row(
-            Text(layer.path or layer.kind),
+            _plain(layer.path or layer.kind),
             _number(_mean(layer, "first_attention")),
             _number(_mean(layer, "sink_any")),
             _strongest(layer),
             _number(_mean(layer, "delta_logit")),
-            Text(token_list(report, layer)),
+            _plain(token_list(report, layer)),
         )
     for path, reason in report.unmeasured.items():
-        table.add_row(Text(path), Text(f"not measured: {reason}", style="yellow"))
+        table.add_row(_plain(path), _plain(f"not measured: {reason}", style="yellow"))
     return table
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Return text of a model or its tokens: no markup, and nothing that steers a terminal."""
+    return Text(printable(text), style=style)
 
 
 def _mean(layer: LayerReport, metric: str) -> float:

@@ -16,6 +16,7 @@ from pellucid.attention.gate import GateSpec
 from pellucid.attention.retrofit.handle import Retrofit, attach
 from pellucid.errors import ConfigError, WeightsError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 FORMAT = 1
 _KEY = "pellucid.retrofit"
@@ -90,7 +91,7 @@ def _read(source: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{source} is not a whole safetensors file: {error}") from error
     try:
-        description = json.loads(metadata[_KEY])
+        description = parse_json(metadata[_KEY])
         found = description["format"]
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{source} holds no gates: it has no {_KEY} metadata.") from error

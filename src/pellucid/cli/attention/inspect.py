@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ALARM_RAISED = 3
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
+"""Named, because Pillow's readers of other formats may start other programs."""
+
 
 def inspect(
     model: Annotated[str, typer.Argument(help="A local folder or hub id, as transformers takes.")],
@@ -106,7 +109,8 @@ def _inspect_images(model: str, folder: Path, attention: str, epsilon: float, si
     from PIL import Image
     from transformers import AutoImageProcessor
 
-    suffixes = set(Image.registered_extensions())
+    Image.init()
+    suffixes = {suffix for suffix, kind in Image.EXTENSION.items() if kind in _FORMATS}
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
     if not paths:
         _fail(f"{folder} holds no images.")
@@ -145,9 +149,9 @@ def _open(path: Path) -> Any:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         _fail(f"{path} cannot be read: {error}")
 
 
