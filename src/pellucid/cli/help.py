@@ -20,6 +20,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": ("pellucid export out/lite/best.safetensors shipped",),
     "attention inspect": ("pellucid attention inspect gpt2 --text prompts.txt",),
     "attention retrofit": ("pellucid attention retrofit gpt2 --text corpus.txt -o gated",),
+    "attention quantise": (
+        "pellucid attention quantise gpt2 --text corpus.txt -o quantised",
+        "pellucid attention quantise gpt2 --text corpus.txt --bits W8A8 --bits W4A4-channel-mse",
+    ),
     "attention benchmark": ("pellucid attention benchmark -o attention.json",),
     "benchmark": ("pellucid benchmark -o speed.json",),
     "info": ("pellucid info",),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pellucid.service.problems import Problem
 
@@ -40,10 +41,11 @@ class Desk:
     """Serves one request at a time, so that memory does not grow with the number of clients."""
 
     def __init__(self, waiting: int, seconds: float) -> None:
-        self._turn = asyncio.Lock()
+        # One and the same thread: memory that one photo freed is there for the next.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._most = waiting + 1
         self._seconds = seconds
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
 
     async def serve(
         self, work: Callable[[Ticket], Result], has_left: Callable[[], Awaitable[bool]]
@@ -60,7 +62,8 @@ class Desk:
         if len(self._tasks) >= self._most:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "many photos wait: try again later", 10)
         ticket = Ticket()
-        task = asyncio.create_task(self._in_turn(work, ticket))
+        loop = asyncio.get_running_loop()
+        task = loop.run_in_executor(self._thread, self._in_turn, work, ticket)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         try:
@@ -68,13 +71,13 @@ class Desk:
         finally:
             ticket.cancel()  # what still runs ends at its next look at the ticket
 
-    async def _in_turn(self, work: Callable[[Ticket], Result], ticket: Ticket) -> Result:
-        async with self._turn:
-            ticket.check()
-            return await asyncio.to_thread(work, ticket)
+    @staticmethod
+    def _in_turn(work: Callable[[Ticket], Result], ticket: Ticket) -> Result:
+        ticket.check()
+        return work(ticket)
 
     async def _wait(
-        self, task: asyncio.Task[Result], has_left: Callable[[], Awaitable[bool]]
+        self, task: asyncio.Future[Result], has_left: Callable[[], Awaitable[bool]]
     ) -> Result:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._seconds
@@ -92,7 +95,7 @@ class Desk:
                 )
         return task.result()
 
-    def _forget(self, task: asyncio.Task[object]) -> None:
+    def _forget(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, so that abandoned work is not reported as an error
