@@ -19,7 +19,7 @@ import pytest
 from . import fault
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
-httpx = pytest.importorskip("httpx")
+httpx = pytest.importorskip("httpx2")
 
 from pellucid.service.patience import PatientProtocol  # noqa: E402
 from pellucid.service.serve import listen, server_of  # noqa: E402
