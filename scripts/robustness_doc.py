@@ -2,6 +2,8 @@
 
     python scripts/robustness_doc.py              all of them, some minutes
     python scripts/robustness_doc.py --quick      without those marked slow
+    python scripts/robustness_doc.py tests/faults/test_killed.py
+                                                  only these; other rows stay as they were
 
 Writes `results/robustness/faults.json` and from it `docs/robustness.md`. Ends with code 1 if a
 verdict does not hold.
@@ -10,6 +12,7 @@ verdict does not hold.
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import sys
 from dataclasses import asdict, dataclass, field
@@ -23,7 +26,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from tests.faults import AREAS  # noqa: E402
 
 RESULT = ROOT / "results" / "robustness" / "faults.json"
-LONG_RUNS = RESULT.parent
 DOCUMENT = ROOT / "docs" / "robustness.md"
 
 INTRODUCTION = """\
@@ -35,10 +37,6 @@ Each row was tried by the tests named beside it; *cases* is how often, with othe
 moments. A verdict stands where all cases passed, and is marked **fails** where one did not. How
 threats are met is in [SECURITY.md](../SECURITY.md).
 """
-
-NOT_TRIED = {
-    "server": "The web service is not part of this version: its rows are not yet tried.",
-}
 
 Key = tuple[str, str, str]
 """Area, what was tried, verdict."""
@@ -85,10 +83,21 @@ class Recorder:
                 if test not in row.tests:
                     row.tests.append(test)
 
+    def tried(self) -> dict[Key, Row]:
+        """Return the rows of which a test ran."""
+        return {key: row for key, row in self.rows.items() if row.passed or row.failed}
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
             for key in self._keys.get(report.nodeid, []):
                 self.rows[key].count(report.outcome)
+
+
+def read_rows() -> dict[Key, Row]:
+    """Return the rows of the last result."""
+    found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else []
+    rows = [Row(**row) for row in found]
+    return {(row.area, row.tried, row.verdict): row for row in rows}
 
 
 def in_order(rows: list[Row]) -> list[Row]:
@@ -98,30 +107,45 @@ def in_order(rows: list[Row]) -> list[Row]:
 def write_document(rows: list[Row]) -> None:
     parts = [INTRODUCTION]
     for area in AREAS:
-        parts.append(f"\n## {area.capitalize()}\n")
+        parts.append(f"\n## {area.capitalize()}\n\n| tried | verdict | cases | tests |")
+        parts.append("|---|---|---|---|")
         own = [row for row in rows if row.area == area]
-        if own:
-            parts.append("| tried | verdict | cases | tests |\n|---|---|---|---|")
-            parts += [f"| {' | '.join(_cell(cell) for cell in row.cells())} |" for row in own]
-        elif area in NOT_TRIED:
-            parts.append(NOT_TRIED[area])
+        parts += [f"| {' | '.join(map(_cell, row.cells()))} |" for row in own]
+    parts += _long_run()
     parts.append("")
     DOCUMENT.write_text("\n".join(parts), encoding="utf-8")
 
 
+def _long_run() -> list[str]:
+    """Tell of `scripts/long_run.py`, if its result is there."""
+    file = RESULT.with_name("long-run.json")
+    if not file.exists():
+        return []
+    run = json.loads(file.read_text(encoding="utf-8"))
+    return [
+        "\n## Long run\n",
+        f"`python scripts/long_run.py --photos {run['photos']}`: one process separated "
+        f"{run['photos']} photos. Memory after the first 100: {run['after_first_100_mib']} MiB, at "
+        f"the end: {run['at_the_end_mib']} MiB ({run['growth'] - 1:+.1%}; "
+        f"{run['allowed_growth'] - 1:+.0%} allowed).",
+    ]
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return html.escape(text, quote=False).replace("|", "\\|")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="leave out tests marked slow")
-    quick = parser.parse_args().quick
+    parser.add_argument("tests", nargs="*", help="only these, added to what is there")
+    asked = parser.parse_args()
     recorder = Recorder()
-    chosen = "fault and not slow" if quick else "fault"
+    chosen = "fault and not slow" if asked.quick else "fault"
     options = ["-q", "-o", "addopts=--strict-markers", "-m", chosen, "--rootdir", str(ROOT)]
-    code = pytest.main([*options, str(ROOT / "tests")], plugins=[recorder])
-    rows = in_order(list(recorder.rows.values()))
+    code = pytest.main([*options, *(asked.tests or [str(ROOT / "tests")])], plugins=[recorder])
+    rows = read_rows() | recorder.tried() if asked.tests else recorder.rows
+    rows = in_order(list(rows.values()))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     listed = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
     RESULT.write_text(listed + "\n", encoding="utf-8")

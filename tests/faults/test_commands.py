@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -21,6 +20,8 @@ from pellucid.photo.write import replace_file
 
 from ..cli.conftest import SOURCE_FIRST, files, write_png
 from . import fault
+
+resource = pytest.importorskip("resource", reason="needs Unix")
 
 AREA = "command line and batch"
 

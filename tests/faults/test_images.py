@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from ..cli.conftest import SOURCE_FIRST, files
 from ..photo import samples
 from . import fault
 from .attacks import images
+
+resource = pytest.importorskip("resource", reason="needs Unix")
 
 
 def rows(attacks, verdict):

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from pellucid.photo.metadata import (
@@ -77,6 +79,14 @@ def test_without_gps():
 @fault("output", "--no-gps on XMP that hides places", "the packet is dropped")
 def test_xmp_whose_places_cannot_be_removed_is_dropped(xmp):
     assert Metadata(xmp=xmp).without_gps().xmp is None
+
+
+@fault("output", "--no-gps on XMP of 5,000 places that are never closed", "done within seconds")
+def test_places_that_are_never_closed():
+    xmp = b'<x xmlns:exif="http://ns.adobe.com/exif/1.0/">' + 5_000 * b"<exif:GPSLatitude>"
+    begin = time.monotonic()
+    assert Metadata(xmp=xmp).without_gps().xmp is None
+    assert time.monotonic() - begin < 5
 
 
 def test_gps_under_another_prefix():

@@ -151,6 +151,15 @@ def test_unknown_addresses_and_methods(client):
     assert client.get("/api/separate").json()["status"] == 405
 
 
+@fault("server", "paths and URLs in place of a photo", "refused: nothing is opened or fetched")
+@pytest.mark.parametrize("place", ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:9/a.jpg"])
+def test_places_are_no_photos(client, place):
+    as_text = client.post("/api/separate", data={"photo": place})
+    as_file = client.post("/api/separate", files={"photo": (place, place.encode())})
+    assert (as_text.status_code, as_file.status_code) == (422, 422)
+    assert "root:" not in as_text.text + as_file.text
+
+
 def test_not_ready_before_the_model_is_loaded():
     loading = threading.Event()
 

@@ -16,6 +16,8 @@ from pellucid.training.checkpoint import load_newest_checkpoint, load_weights
 from pellucid.training.config import OptimiserConfig, read_training_config
 from pellucid.training.trainer import Trainer, TrainingError, learning_rate_scale
 
+from ..faults import fault
+
 
 def weights(folder) -> dict[str, torch.Tensor]:
     found = load_newest_checkpoint(Path(folder))
@@ -104,8 +106,6 @@ from pathlib import Path
 from pellucid.training.config import read_training_config
 from pellucid.training.processes import processes
 from pellucid.training.trainer import Trainer
-
-from ..faults import fault
 with processes():
     Trainer(read_training_config(Path(sys.argv[1]))).run()
 """

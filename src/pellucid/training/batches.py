@@ -6,7 +6,6 @@ many see the same data.
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -150,15 +149,17 @@ class Batches:
         Photos that are all of one source are mixed among themselves.
         """
         photos = self.store.photos
+        one = photos[number]
         other_source = random.random() < 0.5
-        for attempt in itertools.count():
+        attempts = 0
+        while True:
+            attempts += 1
             partner = int(random.integers(len(photos)))
-            same_source = photos[partner].source == photos[number].source
-            if other_source and same_source and attempt < MOST_ATTEMPTS:
+            other = photos[partner]
+            if other_source and other.source == one.source and attempts < MOST_ATTEMPTS:
                 continue
-            if photos[partner].captions[0] != photos[number].captions[0]:
-                break
-        return partner
+            if other.captions[0] != one.captions[0]:
+                return partner
 
     def _crops(self, numbers: np.ndarray, random: np.random.Generator) -> Float[Tensor, "B 3 H W"]:
         low, high = self.config.window
