@@ -83,9 +83,10 @@ class Recorder:
                 if test not in row.tests:
                     row.tests.append(test)
 
-    def tried(self) -> dict[Key, Row]:
-        """Return the rows of which a test ran."""
-        return {key: row for key, row in self.rows.items() if row.passed or row.failed}
+    def added_to(self, before: dict[Key, Row]) -> dict[Key, Row]:
+        """Return rows of an earlier run with those that were tried now, or are new."""
+        tried = {key: row for key, row in self.rows.items() if row.passed or row.failed}
+        return self.rows | before | tried
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
@@ -144,7 +145,7 @@ def main() -> int:
     chosen = "fault and not slow" if asked.quick else "fault"
     options = ["-q", "-o", "addopts=--strict-markers", "-m", chosen, "--rootdir", str(ROOT)]
     code = pytest.main([*options, *(asked.tests or [str(ROOT / "tests")])], plugins=[recorder])
-    rows = read_rows() | recorder.tried() if asked.tests else recorder.rows
+    rows = recorder.added_to(read_rows()) if asked.tests else recorder.rows
     rows = in_order(list(rows.values()))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     listed = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
