@@ -79,7 +79,7 @@ def measure(address: str, process: int, bursts: int, burst: int) -> dict:
         "lost": sum(status != 200 for _, status in answers),
         "sent_away_and_served_later": sum(away > 0 for away, _ in answers),
         "memory_mb_after_each_burst": memory,
-        "growth_after_the_first": round(memory[-1] / memory[0] - 1, 4),
+        "growth_after_the_first_hundred": round(memory[-1] / memory[-(-100 // burst) - 1] - 1, 4),
     }
 
 

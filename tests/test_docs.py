@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -62,3 +64,15 @@ def test_commands_and_their_options_exist(document, line):
     assert "No such command" not in help
     for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line):
         assert re.search(rf"(?<![\w-]){option}(?![\w-])", help), f"{option} in {line!r}"
+
+
+def test_the_site_has_every_document():
+    navigation = re.findall(r": ([a-z-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(navigation) == sorted(path.name for path in ROOT.glob("docs/*.md"))
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs mkdocs and mkdocstrings")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", tmp_path]
+    subprocess.run(build, cwd=ROOT, check=True)
