@@ -66,7 +66,6 @@ from pellucid.separator import Separator
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 read_photo(Path(sys.argv[1]))
-before = peak()
 for path in sys.argv[2:]:
     begin = peak()
     try:
