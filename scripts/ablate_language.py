@@ -1,15 +1,14 @@
 """Compare ways to build and teach the language path: equal budgets, three seeds.
 
-    python scripts/ablate_language.py WEIGHTS.safetensors PHOTOS
+    python scripts/ablate_language.py PHOTOS
 
-The encoder comes from WEIGHTS and stays; everything else starts anew from each seed. Runs that are
+The encoder is ImageNet's and stays; everything else starts anew from each seed. Runs that are
 already in results/ablation/language.json are kept, so that the script may be stopped and resumed.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +16,9 @@ from pathlib import Path
 import torch
 
 from pellucid.files import appearing_whole
+from pellucid.network.pretrained import load_imagenet_weights
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
 from pellucid.training.ablation import SINK_SHARE, Variant, measure, summarise, variants
-from pellucid.training.checkpoint import load_weights
 from pellucid.training.photos import PhotoStore
 from pellucid.training.words_first import Glances, WordsFirst, WordsFirstConfig
 
@@ -28,13 +27,12 @@ PAGE = Path("docs/ablation.md")
 PAGE_HEAD = """\
 # What each part of the language path is for
 
-Written by `python scripts/ablate_language.py WEIGHTS.safetensors PHOTOS` from
+Written by `python scripts/ablate_language.py PHOTOS` from
 [its results](../results/ablation/language.json). Do not edit.
 
 Every row is the language path (hypercolumn, AGAM, description encoder, language gate, AGIM) taught
-by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by one
-frozen encoder (of the weights {encoder_of}), {rounds} rounds, {seeds} seeds; measured on
-{held_out} groups of mixtures of validation photos, at 8×8 places. Mean over the seeds, lowest to
+by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by the
+frozen encoder as ImageNet made it, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of mixtures of validation photos, at 8×8 places. Mean over the seeds, lowest to
 highest in brackets. It is a stage at a tenth of the cost of training the whole network, so it ranks
 ways to use words; it does not tell what a decoder makes of them.
 
@@ -60,15 +58,15 @@ STAGE = WordsFirstConfig(groups=32, held_out=8, rounds=3)
 SEEDS = (0, 1, 2)
 
 
-def fresh_network(config: NetworkConfig, encoder: dict[str, torch.Tensor], seed: int):
+def fresh_network(config: NetworkConfig, seed: int) -> SeparationNetwork:
     torch.manual_seed(seed)
     network = SeparationNetwork(config)
-    network.encoder.load_state_dict(encoder)
+    load_imagenet_weights(network.encoder)
     return network
 
 
-def run(variant: Variant, encoder: dict[str, torch.Tensor], seed: int, glances, held_out):
-    stage = WordsFirst(fresh_network(variant.network, encoder, seed), variant.stage)
+def run(variant: Variant, seed: int, glances: Glances, held_out: Glances) -> dict[str, float]:
+    stage = WordsFirst(fresh_network(variant.network, seed), variant.stage)
     for number in range(variant.stage.rounds):
         stage.learn(glances, number)
     return measure(stage, held_out)
@@ -91,9 +89,7 @@ def write_results(results: dict) -> None:
 
 def write_page(results: dict) -> None:
     seeds = max(len(runs) for runs in results["runs"].values())
-    head = PAGE_HEAD.format(
-        **results["stage"], encoder_of=results["encoder_of"], seeds=seeds, sink=SINK_SHARE
-    )
+    head = PAGE_HEAD.format(**results["stage"], seeds=seeds, sink=SINK_SHARE)
     lines = ["| variant | " + " | ".join(COLUMNS) + " |", "| --- " * (len(COLUMNS) + 1) + "|"]
     for name, summary in results["summary"].items():
         cells = [cell(summary[key], scale, unit) for key, scale, unit in COLUMNS.values()]
@@ -110,32 +106,25 @@ def cell(figure: dict[str, float], scale: float, unit: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", type=Path)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("out/cache"))
     told = parser.parse_args()
-    encoder = {
-        name.removeprefix("encoder."): value.float()
-        for name, value in load_weights(told.weights).items()
-        if name.startswith("encoder.")
-    }
-    network = fresh_network(NetworkConfig.lite(), encoder, 0)
+    network = fresh_network(NetworkConfig.lite(), 0)
     glances, held_out = (
         Glances(network, PhotoStore(told.photos, split, told.cache), STAGE, count)
         for split, count in (("train", STAGE.groups), ("val", STAGE.held_out))
     )
     results = read_results()
-    results["encoder_of"] = hashlib.sha256(told.weights.read_bytes()).hexdigest()[:12]
     for seed in SEEDS:
         for variant in variants(NetworkConfig.lite(), STAGE):
             runs = results["runs"].setdefault(variant.name, {})
             if str(seed) in runs:
                 continue
-            figures = run(variant, encoder, seed, glances, held_out)
+            figures = run(variant, seed, glances, held_out)
             runs[str(seed)] = {name: round(value, 4) for name, value in figures.items()}
             print(variant.name, seed, runs[str(seed)], flush=True)
             write_results(results)
-    write_page(results)
+            write_page(results)
 
 
 if __name__ == "__main__":
