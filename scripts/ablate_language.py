@@ -32,9 +32,10 @@ Written by `python scripts/ablate_language.py PHOTOS` from
 
 Every row is the language path (hypercolumn, AGAM, description encoder, language gate, AGIM) taught
 by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by the
-frozen encoder as ImageNet made it, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of mixtures of validation photos, at 8×8 places. Mean over the seeds, lowest to
-highest in brackets. It is a stage at a tenth of the cost of training the whole network, so it ranks
-ways to use words; it does not tell what a decoder makes of them.
+frozen encoder as ImageNet made it, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of
+mixtures of validation photos, at 8×8 places. Mean over the seeds, lowest to highest in brackets. It
+is a stage at a tenth of the cost of training the whole network, so it ranks ways to use words; it
+does not tell what a decoder makes of them.
 
 - **told apart**: symmetric 50:50 mixtures, both descriptions: T̂ − R̂ points the way of T − R.
 - **right / wrong words**: PSNR of T at 8×8 places above that without words, on sharp reflections;
