@@ -110,9 +110,17 @@ def quantisation_figures(names: Sequence[str]) -> dict[str, str]:
     return figures
 
 
+def documents() -> dict[str, dict[str, str]]:
+    """Return what goes between the marks of each document."""
+    return {
+        "diagnostics.md": {"memory": memory_table()},
+        "quantisation.md": quantisation_figures(("minilm", "decoder")),
+    }
+
+
 def main() -> None:
-    fill(ROOT / "docs" / "diagnostics.md", {"memory": memory_table()})
-    fill(ROOT / "docs" / "quantisation.md", quantisation_figures(("minilm", "decoder")))
+    for name, figures in documents().items():
+        fill(ROOT / "docs" / name, figures)
 
 
 if __name__ == "__main__":

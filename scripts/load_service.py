@@ -61,7 +61,8 @@ def main() -> None:
 
 
 def measure(address: str, process: int, bursts: int, burst: int) -> dict:
-    limits = httpx.Limits(max_connections=burst)
+    # A connection a request: one that idled may be closed just when it is used again.
+    limits = httpx.Limits(max_connections=burst, max_keepalive_connections=0)
     memory, answers = [], []
     with (
         httpx.Client(base_url=address, timeout=PATIENCE, limits=limits) as client,

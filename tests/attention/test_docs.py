@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_the_table_of_neighbours_is_true():
     assert {name: fused == "yes" for name, fused in rows} == {
         name: function.fused for name, function in functions.items()
     }
+
+
+def test_generated_tables_are_those_of_the_result_files(monkeypatch):
+    monkeypatch.syspath_prepend(TOUR.parents[1] / "scripts")
+    written = import_module("attention_doc")
+    for name, figures in written.documents().items():
+        text = (TOUR.parent / name).read_text(encoding="utf-8")
+        for mark, figure in figures.items():
+            assert f"<!-- {mark} -->\n\n{figure}\n<!-- end -->" in text, f"{name}: {mark}"
 
 
 def _lines() -> tuple[str, re.RegexFlag]:
