@@ -1,0 +1,143 @@
+"""The experiments by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from types import MappingProxyType
+
+from pellucid.attention.experiments.charts import Panel
+from pellucid.attention.experiments.experiment import Experiment
+from pellucid.attention.experiments.methods import METHODS
+from pellucid.attention.experiments.runs import Run
+from pellucid.attention.experiments.summary import Column, Groups, at_end, highest, panel
+from pellucid.attention.experiments.training import BackcopyConfig, train
+from pellucid.errors import ConfigError
+
+SEEDS = 3
+
+_METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
+_SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
+_OTHERS = tuple(name for name in METHODS if name not in _SQUARE)
+
+# "method" or "method+intervention".
+_MECHANISM_TITLES = {
+    "vanilla": "vanilla",
+    "vanilla+no-sink-value-gradient": "vanilla, ∂L/∂V_s × 0",
+    "vanilla+value-gradients-tenth": "vanilla, all ∂L/∂V × 0.1",
+    "iga-key": "IGA, key",
+    "vga-key": "VGA, key",
+    "vga-key+detached-gate-signal": "VGA, key, gate's signal detached",
+    "iga-query": "IGA, query",
+    "vga-query": "VGA, query",
+    "vga-query+detached-gate-signal": "VGA, query, gate's signal detached",
+}
+
+_OUTCOME = (
+    at_end("backcopy", "backcopy risk"),
+    at_end("bigram", "bigram risk"),
+    highest("attention", "Attn_<s>, highest"),
+    at_end("attention", "Attn_<s>, end"),
+    at_end("value", "‖V_s‖"),
+    at_end("drain", "‖V_s‖ / median"),
+    at_end("delta_logit", "Δlogit"),
+)
+_GATES = (
+    at_end("gate_sink", "gate at <s>"),
+    at_end("gate_trigger", "at triggers"),
+    at_end("gate_other", "elsewhere"),
+)
+
+
+def _backcopy_run(group: str, seed: int, quick: bool) -> Run:
+    method, _, intervention = group.partition("+")
+    config = BackcopyConfig(method, seed, intervention or "none")
+    if quick:
+        config = replace(config, length=32, batch=4, steps=4, points=2, held_out=8)
+    _, points = train(config)
+    return Run(group, seed, asdict(config), points)
+
+
+def _backcopy_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
+    names = {"backcopy-square": _SQUARE, "backcopy-others": ("vanilla", *_OTHERS)}
+    return {
+        name: _curves({group: groups[group] for group in chosen if group in groups})
+        for name, chosen in names.items()
+    }
+
+
+def _curves(groups: Groups) -> list[Panel]:
+    titles = _METHOD_TITLES
+    return [
+        panel(groups, "attention", "Attn_<s> of non-triggers", titles),
+        panel(groups, "value", "‖V_s‖", titles),
+        panel(groups, "delta_logit", "Δlogit", titles),
+        panel(groups, "backcopy", "backcopy risk, nats", titles, logarithmic=True),
+        panel(groups, "bigram", "bigram risk, nats", titles, logarithmic=True),
+        panel(groups, "mass", "sum of weights of non-triggers", titles),
+    ]
+
+
+def _mechanism_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
+    plain = {group: groups[group] for group in _MECHANISM_TITLES if group in groups}
+    titles = _MECHANISM_TITLES
+    panels = [
+        panel(plain, "attention", "Attn_<s> of non-triggers", titles),
+        panel(plain, "value", "‖V_s‖", titles),
+        panel(plain, "gate_sink", "gate at <s>", titles, logarithmic=True),
+        panel(plain, "gate_other", "gate elsewhere, no triggers", titles, logarithmic=True),
+        panel(plain, "grad_value", "‖∂L/∂V_s‖", titles, logarithmic=True),
+        panel(plain, "grad_score", "|∂L/∂s_i0|", titles, logarithmic=True),
+    ]
+    return {"mechanism": panels}
+
+
+_MECHANISM_COLUMNS: tuple[Column, ...] = (
+    highest("attention", "Attn_<s>, highest"),
+    at_end("attention", "Attn_<s>, end"),
+    at_end("drain", "‖V_s‖ / median"),
+    at_end("mixed_drain", "after a key-side gate"),
+    at_end("grad_value", "‖∂L/∂V_s‖"),
+    highest("grad_value", "‖∂L/∂V_s‖, highest"),
+    at_end("grad_score", "abs ∂L/∂s_i0"),
+    highest("grad_score", "abs ∂L/∂s_i0, highest"),
+    *_GATES,
+    at_end("backcopy", "backcopy risk"),
+)
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
+    {
+        "backcopy": Experiment(
+            "backcopy",
+            "backcopy",
+            _METHOD_TITLES,
+            SEEDS,
+            _backcopy_run,
+            (*_OUTCOME, *_GATES),
+            _backcopy_panels,
+        ),
+        "mechanism": Experiment(
+            "mechanism",
+            "backcopy",
+            _MECHANISM_TITLES,
+            SEEDS,
+            _backcopy_run,
+            _MECHANISM_COLUMNS,
+            _mechanism_panels,
+        ),
+    }
+)
+
+
+def experiment(name: str) -> Experiment:
+    """Return an experiment by name.
+
+    Raises:
+        ConfigError: there is none of that name.
+
+    """
+    if name not in EXPERIMENTS:
+        raise ConfigError(
+            f"There is no experiment {name!r}: choose from {', '.join(EXPERIMENTS)}."
+        )
+    return EXPERIMENTS[name]
