@@ -47,8 +47,13 @@ def test_figures_agree_with_the_closed_form(method):
     batch, task = held_out(), sonnet_task()
     figures = measure(model, layer, task, batch)
     seen = {}
+
+    def see_output(_, inputs):
+        inputs[0].retain_grad()
+        seen["z"] = inputs[0]
+
     layer.register_forward_pre_hook(lambda _, inputs: seen.update(x=inputs[0]))
-    layer.out_proj.register_forward_pre_hook(lambda _, i: (i[0].retain_grad(), seen.update(z=i[0])))
+    layer.out_proj.register_forward_pre_hook(see_output)
     logits = model(batch.inputs).flatten(0, 1)
     torch.nn.functional.cross_entropy(logits, batch.targets.flatten(), reduction="sum").backward()
     x, upstream = seen["x"].detach(), seen["z"].grad

@@ -13,6 +13,7 @@ never copied. A trigger then never follows a trigger.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -92,10 +93,10 @@ class BackcopyTask:
             batch: sequences.
             length: inputs in each, <s> being the first.
             seed: of the run.
-            step: of the run; negative ones are for held-out data.
+            step: of the run.
 
         """
-        generator = torch.Generator().manual_seed((seed << 32) ^ (step & 0xFFFFFFFF))
+        generator = torch.Generator().manual_seed(_mixed(seed, step))
         draws = torch.rand(length, batch, generator=generator)
         cumulative = self.table.cumsum(dim=1)
         tokens = torch.full((batch, length + 1), START)
@@ -121,9 +122,15 @@ class BackcopyTask:
         trigger = self.is_trigger(batch.inputs)
         copied = -log_p.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
         rows = self.table[batch.inputs]
-        entropy = -torch.special.entr(rows).sum(-1).neg()
+        entropy = torch.special.entr(rows).sum(-1)
         bigram = -(rows * log_p).sum(-1) - entropy
         return copied[trigger].mean(), bigram[~trigger].mean()
+
+
+def _mixed(seed: int, step: int) -> int:
+    """Return 32 bits of both, for torch's generator looks at no more."""
+    digest = hashlib.sha256(f"{seed},{step}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 @cache

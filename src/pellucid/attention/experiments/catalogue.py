@@ -8,9 +8,17 @@ from types import MappingProxyType
 
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment
+from pellucid.attention.experiments.mending import MENDINGS, mending_run
 from pellucid.attention.experiments.methods import METHODS
 from pellucid.attention.experiments.runs import Run
-from pellucid.attention.experiments.summary import Column, Groups, at_end, highest, panel
+from pellucid.attention.experiments.summary import (
+    Column,
+    Groups,
+    at_end,
+    at_start,
+    highest,
+    panel,
+)
 from pellucid.attention.experiments.training import BackcopyConfig, train
 from pellucid.errors import ConfigError
 
@@ -105,6 +113,23 @@ _MECHANISM_COLUMNS: tuple[Column, ...] = (
     at_end("backcopy", "backcopy risk"),
 )
 
+_MENDING_COLUMNS: tuple[Column, ...] = (
+    at_start("first_token_attention", "attention on <s>, before"),
+    at_end("first_token_attention", "attention on <s>, after"),
+    at_start("drain_ratio", "‖V_s‖ / median, before"),
+    at_end("drain_ratio", "‖V_s‖ / median, after"),
+    at_end("gate_first_token", "gate at <s>"),
+    at_end("gate_mean", "mean gate"),
+    at_start("loss", "loss, before"),
+    at_end("loss", "loss, after"),
+    at_end("backcopy", "backcopy risk"),
+)
+
+
+def _no_panels(_: Groups) -> Mapping[str, Sequence[Panel]]:
+    return {}
+
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "backcopy": Experiment(
@@ -125,6 +150,15 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             _MECHANISM_COLUMNS,
             _mechanism_panels,
         ),
+        "retrofit": Experiment(
+            "retrofit",
+            "retrofit",
+            {name: mending.title for name, mending in MENDINGS.items()},
+            SEEDS,
+            mending_run,
+            _MENDING_COLUMNS,
+            _no_panels,
+        ),
     }
 )
 
@@ -137,7 +171,5 @@ def experiment(name: str) -> Experiment:
 
     """
     if name not in EXPERIMENTS:
-        raise ConfigError(
-            f"There is no experiment {name!r}: choose from {', '.join(EXPERIMENTS)}."
-        )
+        raise ConfigError(f"There is no experiment {name!r}: choose from {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name]

@@ -72,9 +72,11 @@ def _draw(panel: Panel) -> str:
     parts = [f'<text y="-8" font-weight="600">{escape(panel.title)}</text>', scale.axes()]
     for line, colour in zip(panel.lines, COLOURS, strict=False):
         if line.steps:
-            band = scale.path(line.steps, line.high) + " L " + scale.path(
-                line.steps[::-1], line.low[::-1]
-            ).removeprefix("M ")
+            band = (
+                scale.path(line.steps, line.high)
+                + " L "
+                + scale.path(line.steps[::-1], line.low[::-1]).removeprefix("M ")
+            )
             parts.append(f'<path d="{band} Z" fill="{colour}" opacity=".15"/>')
             mean = scale.path(line.steps, line.mean)
             parts.append(f'<path d="{mean}" fill="none" stroke="{colour}" stroke-width="1.6"/>')

@@ -63,7 +63,7 @@ MENDINGS: Mapping[str, Mending] = MappingProxyType(
 
 
 def mending_run(group: str, seed: int, quick: bool) -> Run:
-    """Fine-tune the model of a seed in one of the ways of `MENDINGS`, and measure before and after."""
+    """Fine-tune the model of a seed in a way of `MENDINGS`, and measure before and after."""
     mending = MENDINGS[group]
     base = BackcopyConfig("vanilla", seed)
     recipe = replace(mending.recipe, seed=seed)

@@ -156,7 +156,9 @@ def _drain(value: Float[Tensor, "batch tokens dim"]) -> float:
     return float((norms[:, 0] / norms[:, 1:].median(dim=-1).values.clamp_min(1e-12)).mean())
 
 
-def _gate_figures(watch: _Watch, task: BackcopyTask, tokens: Int[Tensor, "batch length"]) -> Figures:
+def _gate_figures(
+    watch: _Watch, task: BackcopyTask, tokens: Int[Tensor, "batch length"]
+) -> Figures:
     if not watch.gates:
         return {}
     gate = watch.gates[0][:, 0]

@@ -26,6 +26,11 @@ class Column:
     figure: Callable[[Run], float]
 
 
+def at_start(name: str, title: str) -> Column:
+    """Return the column of a figure's first measurement."""
+    return Column(title, lambda run: value(run.points[0], name))
+
+
 def at_end(name: str, title: str) -> Column:
     """Return the column of a figure's last measurement."""
     return Column(title, lambda run: value(run.last, name))

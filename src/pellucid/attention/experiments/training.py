@@ -47,10 +47,10 @@ class BackcopyConfig:
     dim: int = 64
     length: int = 128
     batch: int = 8
-    steps: int = 600
+    steps: int = 480
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
-    points: int = 20
+    points: int = 16
     held_out: int = 24
 
     def __post_init__(self) -> None:
@@ -78,8 +78,9 @@ def train(
 
     """
     task = sonnet_task()
-    model = build(DecoderConfig(task.vocabulary, config.length, config.dim, method=config.method),
-                  config.seed)
+    model = build(
+        DecoderConfig(task.vocabulary, config.length, config.dim, method=config.method), config.seed
+    )
     layer = model.blocks[0].attention
     intervene(layer, config.intervention)
     optimiser = torch.optim.AdamW(
