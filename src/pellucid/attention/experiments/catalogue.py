@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
+from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLAIMS
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment
 from pellucid.attention.experiments.mending import MENDINGS, mending_run
@@ -140,6 +141,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             _backcopy_run,
             (*_OUTCOME, *_GATES),
             _backcopy_panels,
+            CLAIMS,
         ),
         "mechanism": Experiment(
             "mechanism",
@@ -149,6 +151,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             _backcopy_run,
             _MECHANISM_COLUMNS,
             _mechanism_panels,
+            MECHANISM_CLAIMS,
         ),
         "retrofit": Experiment(
             "retrofit",

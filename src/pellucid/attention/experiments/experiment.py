@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.attention.experiments.charts import Panel, figure
+from pellucid.attention.experiments.claims import Claim, verdicts
 from pellucid.attention.experiments.runs import Run, read_groups, run_name, write_run
 from pellucid.attention.experiments.summary import Column, Groups, intervals, table
 from pellucid.errors import ConfigError
@@ -29,6 +30,7 @@ class Experiment:
             some steps of the same thing: they show that it works and measure nothing.
         columns: of the table.
         panels: takes the runs to the charts of each figure, by name.
+        claims: that the runs can decide.
 
     """
 
@@ -39,6 +41,7 @@ class Experiment:
     make_run: MakeRun
     columns: Sequence[Column]
     panels: Panels
+    claims: Sequence[Claim] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def run_missing(
 
 
 def summarise(experiment: Experiment, folder: Path) -> str:
-    """Write `NAME.md` and the figures beside the run files, and return the table.
+    """Write `NAME.md` and the figures beside the run files, and return the text: table and claims.
 
     Raises:
         DataError: there are no runs, or one is damaged.
@@ -99,6 +102,8 @@ def summarise(experiment: Experiment, folder: Path) -> str:
     """
     groups = read_groups(folder, experiment.groups)
     text = table(groups, experiment.columns, experiment.groups)
+    if experiment.claims:
+        text = f"{text}\n\n{verdicts(groups, experiment.claims)}"
     _write(folder / f"{experiment.name}.md", text + "\n")
     for name, panels in experiment.panels(groups).items():
         _write(folder / f"{name}.svg", figure(panels))

@@ -1,0 +1,146 @@
+"""The claims that Bigram-Backcopy can decide."""
+
+from __future__ import annotations
+
+from pellucid.attention.experiments.claims import (
+    SINK,
+    Claim,
+    Seed,
+    end,
+    has_sink,
+    is_drained,
+    peak,
+    start,
+)
+
+PAPER, LOOP = "VGA paper", "VGA paper, §3"
+
+
+def _pathology(runs: Seed) -> bool:
+    run = runs["vanilla"]
+    rises = end(run, "delta_logit") > start(run, "delta_logit") + 1
+    return has_sink(run) and rises and is_drained(run)
+
+
+def _lower(name: str, one: str, other: str):
+    return lambda runs: end(runs[one], name) < end(runs[other], name)
+
+
+def _no_sink(group: str):
+    return lambda runs: peak(runs[group], "attention") <= SINK
+
+
+CLAIMS = (
+    Claim(
+        f"vanilla: Attn_<s> ends above {SINK}, Δlogit rises, ‖V_s‖ falls below half the median",
+        "Guo et al., VGA paper",
+        _pathology,
+        ("vanilla",),
+    ),
+    Claim(
+        "IGA, key: a smaller sink than vanilla",
+        PAPER,
+        _lower("attention", "iga-key", "vanilla"),
+        ("vanilla", "iga-key"),
+    ),
+    Claim(f"VGA, key: Attn_<s> never above {SINK}", PAPER, _no_sink("vga-key"), ("vga-key",)),
+    Claim(f"VGA, query: Attn_<s> never above {SINK}", PAPER, _no_sink("vga-query"), ("vga-query",)),
+    Claim(
+        "VGA, key: ‖V_s‖ is not drained",
+        PAPER,
+        lambda runs: not is_drained(runs["vga-key"]),
+        ("vga-key",),
+    ),
+    Claim(
+        "VGA, query: ‖V_s‖ is not drained",
+        PAPER,
+        lambda runs: not is_drained(runs["vga-query"]),
+        ("vga-query",),
+    ),
+    Claim(
+        "VGA, key: a smaller sink than IGA, key",
+        PAPER,
+        _lower("attention", "vga-key", "iga-key"),
+        ("vga-key", "iga-key"),
+    ),
+    Claim(
+        "VGA, query: a smaller sink than IGA, query",
+        PAPER,
+        _lower("attention", "vga-query", "iga-query"),
+        ("vga-query", "iga-query"),
+    ),
+    Claim(
+        "VGA, query: a smaller sink than VGA, key",
+        "this library",
+        _lower("attention", "vga-query", "vga-key"),
+        ("vga-query", "vga-key"),
+    ),
+    Claim(
+        "VGA, key: backcopy risk no higher than vanilla's",
+        PAPER,
+        lambda runs: end(runs["vga-key"], "backcopy") <= end(runs["vanilla"], "backcopy"),
+        ("vga-key", "vanilla"),
+    ),
+    Claim(
+        "VGA, query: backcopy risk no higher than vanilla's",
+        PAPER,
+        lambda runs: end(runs["vga-query"], "backcopy") <= end(runs["vanilla"], "backcopy"),
+        ("vga-query", "vanilla"),
+    ),
+)
+
+
+def _closed(group: str):
+    return lambda runs: end(runs[group], "grad_value") < end(runs["vanilla"], "grad_value") / 10
+
+
+MECHANISM_CLAIMS = (
+    Claim(
+        "the drain needs ∂L/∂V_s: without it, and without a gate, ‖V_s‖ is not drained",
+        LOOP,
+        lambda runs: not is_drained(runs["vanilla+no-sink-value-gradient"]),
+        ("vanilla+no-sink-value-gradient",),
+    ),
+    Claim(
+        f"the sink needs ∂L/∂V_s: without it, and without a gate, Attn_<s> ends below {SINK}",
+        LOOP,
+        lambda runs: not has_sink(runs["vanilla+no-sink-value-gradient"]),
+        ("vanilla+no-sink-value-gradient",),
+    ),
+    Claim(
+        "with a tenth of all value gradients the sink stays",
+        "V-scale, arXiv:2603.17771",
+        lambda runs: has_sink(runs["vanilla+value-gradients-tenth"]),
+        ("vanilla+value-gradients-tenth",),
+    ),
+    Claim(
+        "VGA, key: the gate at <s> ends below .05",
+        LOOP,
+        lambda runs: end(runs["vga-key"], "gate_sink") < 0.05,
+        ("vga-key",),
+    ),
+    Claim(
+        "VGA, key: ‖∂L/∂V_s‖ ends below a tenth of vanilla's",
+        LOOP,
+        _closed("vga-key"),
+        ("vga-key", "vanilla"),
+    ),
+    Claim(
+        "VGA, query: ‖∂L/∂V_s‖ ends below a tenth of vanilla's",
+        "this library",
+        _closed("vga-query"),
+        ("vga-query", "vanilla"),
+    ),
+    Claim(
+        "VGA, key: without the gradient through the gate's signal there is a drain",
+        LOOP,
+        lambda runs: is_drained(runs["vga-key+detached-gate-signal"]),
+        ("vga-key+detached-gate-signal",),
+    ),
+    Claim(
+        "VGA, query: without the gradient through the gate's signal there is a drain",
+        LOOP,
+        lambda runs: is_drained(runs["vga-query+detached-gate-signal"]),
+        ("vga-query+detached-gate-signal",),
+    ),
+)
