@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.states import InspectionError
+from pellucid.attention.records import dump_record, json_schema, load_record
 from pellucid.files import appearing_whole
 
 FORMAT = "pellucid-attention-report"
@@ -135,8 +133,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON, NaN as null, with its format and version."""
-        record = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        return json.dumps(_without_nan(record), ensure_ascii=False, indent=1)
+        return dump_record(self, FORMAT, VERSION)
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -147,17 +144,14 @@ class Report:
 
         """
         try:
-            record = json.loads(text)
-            if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
-                raise InspectionError("This is not a report of `pellucid attention inspect`.")
-            version = record.pop("version", None)
-            if version != VERSION:
-                raise InspectionError(
-                    f"This report has version {version}; this Pellucid reads version {VERSION}."
-                )
-            return _from_record(record)
-        except (ValueError, KeyError, TypeError) as error:
-            raise InspectionError(f"The report is damaged: {error}") from error
+            return load_record(cls, text, FORMAT, VERSION)
+        except ValueError as error:
+            raise InspectionError(f"The report cannot be read: {error}.") from error
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema of `to_json`."""
+        return json_schema(cls, FORMAT, VERSION)
 
     def save(self, path: Path) -> None:
         """Write the JSON file, whole or not at all."""
@@ -168,57 +162,3 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name in its folder and move it into place."""
     with appearing_whole(path) as temporary:
         temporary.write_bytes(data)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        # Six digits say all that an estimate knows.
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return value
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _numbers(values: list[float | None]) -> list[float]:
-    return [_number(value) for value in values]
-
-
-def _estimate(record: dict[str, Any]) -> Estimate:
-    return Estimate(_number(record["mean"]), _number(record["half_width"]), record["samples"])
-
-
-def _layer(record: dict[str, Any]) -> LayerReport:
-    changed = {
-        "tokens": tuple(record["tokens"]),
-        "metrics": {
-            name: HeadEstimates(_numbers(item["mean"]), _numbers(item["half_width"]))
-            for name, item in record["metrics"].items()
-        },
-        "strongest": [StrongestKey(**item) for item in record["strongest"]],
-        "mass_profile": [_numbers(row) for row in record["mass_profile"]],
-        "norm_profile": [_numbers(row) for row in record["norm_profile"]],
-    }
-    return LayerReport(**(record | changed))
-
-
-def _activation(record: dict[str, Any]) -> ActivationReport:
-    changed = {
-        "metrics": {name: _estimate(item) for name, item in record["metrics"].items()},
-        "channels": [(channel, peak) for channel, peak in record["channels"]],
-    }
-    return ActivationReport(**(record | changed))
-
-
-def _from_record(record: dict[str, Any]) -> Report:
-    changed = {
-        "summary": {name: _estimate(item) for name, item in record["summary"].items()},
-        "layers": [_layer(item) for item in record["layers"]],
-        "activations": [_activation(item) for item in record["activations"]],
-    }
-    return Report(**(record | changed))
