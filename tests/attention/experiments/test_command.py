@@ -19,7 +19,7 @@ def run(*arguments: object):
     return CliRunner().invoke(app, ["experiment", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("name", ["backcopy", "mechanism", "retrofit"])
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_quick(name, tmp_path):
     pytest.importorskip("transformers")
     result = run(name, "--quick", "--folder", tmp_path)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLAIMS
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment
+from pellucid.attention.experiments.language import BITS, GROUPS, language_run
 from pellucid.attention.experiments.mending import MENDINGS, mending_run
 from pellucid.attention.experiments.methods import METHODS
 from pellucid.attention.experiments.runs import Run
@@ -27,6 +28,7 @@ SEEDS = 3
 
 _METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 _SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
+_LONG_STEPS, _LONG_POINTS = 1500, 30
 _OTHERS = tuple(name for name in METHODS if name not in _SQUARE)
 
 # "method" or "method+intervention".
@@ -59,12 +61,24 @@ _GATES = (
 
 
 def _backcopy_run(group: str, seed: int, quick: bool) -> Run:
+    return _train(BackcopyConfig(*_split(group, seed)), group, quick)
+
+
+def _long_run(group: str, seed: int, quick: bool) -> Run:
+    config = replace(BackcopyConfig(*_split(group, seed)), steps=_LONG_STEPS, points=_LONG_POINTS)
+    return _train(config, group, quick)
+
+
+def _split(group: str, seed: int) -> tuple[str, int, str]:
     method, _, intervention = group.partition("+")
-    config = BackcopyConfig(method, seed, intervention or "none")
+    return method, seed, intervention or "none"
+
+
+def _train(config: BackcopyConfig, group: str, quick: bool) -> Run:
     if quick:
         config = replace(config, length=32, batch=4, steps=4, points=2, held_out=8)
     _, points = train(config)
-    return Run(group, seed, asdict(config), points)
+    return Run(group, config.seed, asdict(config), points)
 
 
 def _backcopy_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
@@ -73,6 +87,10 @@ def _backcopy_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
         name: _curves({group: groups[group] for group in chosen if group in groups})
         for name, chosen in names.items()
     }
+
+
+def _long_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
+    return {"backcopy-long": _curves(groups)}
 
 
 def _curves(groups: Groups) -> list[Panel]:
@@ -127,6 +145,23 @@ _MENDING_COLUMNS: tuple[Column, ...] = (
 )
 
 
+def _cost(bits: str) -> Column:
+    """Return the column of what few bits add to the perplexity."""
+    return Column(f"{bits}, Δ", lambda run: run.last[bits] - run.last["perplexity"])
+
+
+_LANGUAGE_COLUMNS: tuple[Column, ...] = (
+    at_end("perplexity", "perplexity of a character"),
+    at_end("inf_norm", "max inf norm"),
+    at_end("kurtosis", "kurtosis"),
+    at_end("massive", "massive activations"),
+    at_end("sink_first", "sink rate"),
+    at_end("first_attention", "attention on <s>"),
+    at_end("drain_first", "‖V_s‖ / median"),
+    *(_cost(bits) for bits in BITS),
+)
+
+
 def _no_panels(_: Groups) -> Mapping[str, Sequence[Panel]]:
     return {}
 
@@ -141,6 +176,16 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             _backcopy_run,
             (*_OUTCOME, *_GATES),
             _backcopy_panels,
+            CLAIMS,
+        ),
+        "backcopy-long": Experiment(
+            "backcopy-long",
+            "backcopy-long",
+            {name: _METHOD_TITLES[name] for name in _SQUARE},
+            SEEDS,
+            _long_run,
+            (*_OUTCOME, *_GATES),
+            _long_panels,
             CLAIMS,
         ),
         "mechanism": Experiment(
@@ -160,6 +205,15 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             SEEDS,
             mending_run,
             _MENDING_COLUMNS,
+            _no_panels,
+        ),
+        "language": Experiment(
+            "language",
+            "language",
+            GROUPS,
+            2,
+            language_run,
+            _LANGUAGE_COLUMNS,
             _no_panels,
         ),
     }

@@ -15,7 +15,9 @@ OUTSIDE = 3
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(help="backcopy, mechanism or retrofit.")],
+    name: Annotated[
+        str, typer.Argument(help="backcopy, backcopy-long, mechanism, retrofit or language.")
+    ],
     folder: Annotated[
         Path | None,
         typer.Option(help=f"Folder of the run files.  [default: {RESULTS}/…]", file_okay=False),
