@@ -37,7 +37,7 @@ EXIT_CODES: dict[str, str] = {
     "was done, 130 = interrupted (run it again to go on).",
     "attention inspect": "0 = all fine, 1 = it failed, 2 = wrong use, 3 = an alarm went off.",
     "attention experiment": "0 = all fine, 1 = it failed, 2 = wrong use, 3 = a repeated run is "
-    "outside the stored interval, 130 = interrupted (run it again to go on).",
+    "outside the stored runs' interval, 130 = interrupted (run it again to go on).",
 }
 """By command, where they say more than `ALWAYS`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,7 @@ def test_repeat_tells_what_is_outside(tmp_path, monkeypatch):
         points = [{"step": 0, "backcopy": seed}]
         return Run(group, seed, {"seed": seed}, points)
 
-    import dataclasses
-
-    changed = dataclasses.replace(EXPERIMENTS["backcopy"], make_run=made)
+    changed = replace(EXPERIMENTS["backcopy"], make_run=made)
     monkeypatch.setattr(catalogue, "EXPERIMENTS", {"backcopy": changed})
     assert run("backcopy", "--folder", tmp_path).exit_code == 0
     inside = run("backcopy", "--folder", tmp_path, "--repeat", "vanilla-1")
@@ -57,6 +56,8 @@ def test_repeat_tells_what_is_outside(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_stored_tables_and_figures_are_of_the_stored_runs(name, tmp_path):
     stored = RESULTS / EXPERIMENTS[name].folder
+    if not stored.exists():
+        pytest.skip("results do not travel with the package")
     for path in stored.glob("*.jsonl"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
         assert json.loads(path.read_text().splitlines()[0])["group"] in path.stem

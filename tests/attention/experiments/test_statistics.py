@@ -11,8 +11,7 @@ def test_the_interval_of_three_values():
     found = interval([1.0, 2.0, 3.0])
     assert (found.mean, found.count) == (2.0, 3)
     assert found.half_width == pytest.approx(4.303 / math.sqrt(3))
-    assert 4.4 in found
-    assert 4.5 not in found
+    assert found.run_half_width == pytest.approx(4.303 * math.sqrt(1 + 1 / 3))
     assert str(found) == "2.0 ± 2.5"
 
 

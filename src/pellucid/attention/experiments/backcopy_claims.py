@@ -30,6 +30,19 @@ def _no_sink(group: str):
     return lambda runs: peak(runs[group], "attention") <= SINK
 
 
+def _placement_matters_more(runs: Seed) -> bool:
+    attention = {group: end(run, "attention") for group, run in runs.items()}
+    between_placements = abs(
+        (attention["iga-key"] + attention["vga-key"])
+        - (attention["iga-query"] + attention["vga-query"])
+    )
+    between_signals = abs(
+        (attention["iga-key"] + attention["iga-query"])
+        - (attention["vga-key"] + attention["vga-query"])
+    )
+    return between_placements > between_signals
+
+
 CLAIMS = (
     Claim(
         f"vanilla: Attn_<s> ends above {SINK}, Δlogit rises, ‖V_s‖ falls below half the median",
@@ -86,6 +99,30 @@ CLAIMS = (
         PAPER,
         lambda runs: end(runs["vga-query"], "backcopy") <= end(runs["vanilla"], "backcopy"),
         ("vga-query", "vanilla"),
+    ),
+    Claim(
+        "placement moves Attn_<s> more than the gate's signal does",
+        "this library",
+        _placement_matters_more,
+        ("iga-key", "vga-key", "iga-query", "vga-query"),
+    ),
+    Claim(
+        f"off-by-one: Attn_<s> never above {SINK}",
+        "Miller 2023",
+        _no_sink("off-by-one"),
+        ("off-by-one",),
+    ),
+    Claim(
+        f"learned sink: Attn_<s> never above {SINK}",
+        "its purpose",
+        _no_sink("learned-sink"),
+        ("learned-sink",),
+    ),
+    Claim(
+        "registers: a smaller sink at <s> than vanilla",
+        "Darcet et al. 2023",
+        _lower("attention", "registers", "vanilla"),
+        ("registers", "vanilla"),
     ),
 )
 

@@ -24,7 +24,7 @@ from pellucid.attention.experiments.summary import (
 from pellucid.attention.experiments.training import BackcopyConfig, train
 from pellucid.errors import ConfigError
 
-SEEDS = 3
+SEEDS, LONG_SEEDS, LANGUAGE_SEEDS = 5, 3, 2
 
 _METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 _SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
@@ -182,7 +182,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             "backcopy-long",
             "backcopy-long",
             {name: _METHOD_TITLES[name] for name in _SQUARE},
-            SEEDS,
+            LONG_SEEDS,
             _long_run,
             (*_OUTCOME, *_GATES),
             _long_panels,
@@ -202,7 +202,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             "retrofit",
             "retrofit",
             {name: mending.title for name, mending in MENDINGS.items()},
-            SEEDS,
+            LONG_SEEDS,
             mending_run,
             _MENDING_COLUMNS,
             _no_panels,
@@ -211,7 +211,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             "language",
             "language",
             GROUPS,
-            2,
+            LANGUAGE_SEEDS,
             language_run,
             _LANGUAGE_COLUMNS,
             _no_panels,

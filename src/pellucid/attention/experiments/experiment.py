@@ -51,7 +51,7 @@ class Comparison:
     Attributes:
         figure: title of the column.
         repeated: the new number.
-        low: lower end of the stored runs' 95 % t-interval.
+        low: lower end of the 95 % prediction interval of a run, from the stored ones.
         high: upper end.
 
     """
@@ -135,7 +135,7 @@ def repeat(experiment: Experiment, folder: Path, name: str) -> list[Comparison]:
     compared = []
     for column in experiment.columns:
         cell, repeated = cells[column.title], column.figure(run)
-        low, high = cell.mean - cell.half_width, cell.mean + cell.half_width
+        low, high = cell.mean - cell.run_half_width, cell.mean + cell.run_half_width
         if cell.count > 1:
             compared.append(Comparison(column.title, repeated, low, high))
     return compared

@@ -25,8 +25,10 @@ class Interval:
     half_width: float
     count: int
 
-    def __contains__(self, value: float) -> bool:
-        return abs(value - self.mean) <= self.half_width
+    @property
+    def run_half_width(self) -> float:
+        """Half of the 95 % prediction interval of one more run: t · s · √(1 + 1/n)."""
+        return self.half_width * math.sqrt(self.count + 1)
 
     def __str__(self) -> str:
         if math.isnan(self.mean):

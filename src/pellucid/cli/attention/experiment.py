@@ -30,7 +30,7 @@ def experiment(
     ] = False,
     repeat: Annotated[
         str | None,
-        typer.Option(help="Run one again, as vga-key-0, and compare it with the stored interval."),
+        typer.Option(help="Run one again, as vga-key-0, and compare it with the stored runs."),
     ] = None,
 ) -> None:
     """Run an experiment, or go on with it, and write its table and figures.
@@ -63,6 +63,6 @@ def _repeat(name: str, folder: Path, run: str) -> None:
         mark = "inside" if one.inside else "OUTSIDE"
         typer.echo(f"{one.figure:28}{one.repeated:12.4f}  {one.low:.4f} to {one.high:.4f}  {mark}")
     outside = sum(not one.inside for one in compared)
-    say(f"{len(compared) - outside} of {len(compared)} figures inside the stored 95 % intervals")
+    say(f"{len(compared) - outside} of {len(compared)} figures inside the 95 % interval of a run")
     if outside:
         raise typer.Exit(OUTSIDE)
