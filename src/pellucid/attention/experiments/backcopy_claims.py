@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pellucid.attention.experiments.claims import (
+    DRAIN,
     SINK,
     Claim,
     Seed,
@@ -179,5 +180,57 @@ MECHANISM_CLAIMS = (
         LOOP,
         lambda runs: is_drained(runs["vga-query+detached-gate-signal"]),
         ("vga-query+detached-gate-signal",),
+    ),
+)
+
+
+def _mended_drain(group: str):
+    return lambda runs: end(runs[group], "drain_ratio") >= DRAIN
+
+
+def _mended_sink(group: str):
+    return lambda runs: end(runs[group], "first_token_attention") <= SINK
+
+
+MENDING_CLAIMS = (
+    Claim("VGA, key, put on afterwards ends the drain", PAPER, _mended_drain("key"), ("key",)),
+    Claim(
+        "VGA, query, put on afterwards ends the drain", PAPER, _mended_drain("query"), ("query",)
+    ),
+    Claim(
+        f"VGA, key, put on afterwards brings attention on <s> to {SINK}",
+        PAPER,
+        _mended_sink("key"),
+        ("key",),
+    ),
+    Claim(
+        f"VGA, query, put on afterwards brings attention on <s> to {SINK}",
+        PAPER,
+        _mended_sink("query"),
+        ("query",),
+    ),
+    Claim(
+        "the recipe's penalties end the drain without a gate",
+        "this library",
+        _mended_drain("none-recipe"),
+        ("none-recipe",),
+    ),
+    Claim(
+        f"the sink penalty brings attention on <s> to {SINK} without a gate",
+        "this library",
+        _mended_sink("none-sink"),
+        ("none-sink",),
+    ),
+    Claim(
+        "recipe + sink: a lower loss with VGA, key, than without a gate",
+        "this library",
+        _lower("loss", "key-sink", "none-sink"),
+        ("key-sink", "none-sink"),
+    ),
+    Claim(
+        "recipe + sink: a lower loss with VGA, query, than without a gate",
+        "this library",
+        _lower("loss", "query-sink", "none-sink"),
+        ("query-sink", "none-sink"),
     ),
 )

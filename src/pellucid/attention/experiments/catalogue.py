@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
-from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLAIMS
+from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLAIMS, MENDING_CLAIMS
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment
 from pellucid.attention.experiments.language import BITS, GROUPS, language_run
@@ -28,7 +28,7 @@ SEEDS, LONG_SEEDS, LANGUAGE_SEEDS = 5, 3, 2
 
 _METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 _SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
-_LONG_STEPS, _LONG_POINTS = 1500, 30
+_LONG_STEPS, _LONG_POINTS = 1200, 24
 _OTHERS = tuple(name for name in METHODS if name not in _SQUARE)
 
 # "method" or "method+intervention".
@@ -82,15 +82,20 @@ def _train(config: BackcopyConfig, group: str, quick: bool) -> Run:
 
 
 def _backcopy_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
-    names = {"backcopy-square": _SQUARE, "backcopy-others": ("vanilla", *_OTHERS)}
-    return {
-        name: _curves({group: groups[group] for group in chosen if group in groups})
-        for name, chosen in names.items()
-    }
+    others = {name: groups[name] for name in ("vanilla", *_OTHERS) if name in groups}
+    mass = panel(others, "mass", "sum of weights of non-triggers", _METHOD_TITLES)
+    return _square_panels("backcopy-square")(groups) | {"backcopy-others": [*_curves(others), mass]}
 
 
-def _long_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
-    return {"backcopy-long": _curves(groups)}
+def _square_panels(name: str) -> Callable[[Groups], dict[str, Sequence[Panel]]]:
+    def panels(groups: Groups) -> dict[str, Sequence[Panel]]:
+        square = {name: groups[name] for name in _SQUARE if name in groups}
+        gate = panel(
+            square, "gate_other", "gate, not <s> nor triggers", _METHOD_TITLES, logarithmic=True
+        )
+        return {name: [*_curves(square), gate]}
+
+    return panels
 
 
 def _curves(groups: Groups) -> list[Panel]:
@@ -101,7 +106,6 @@ def _curves(groups: Groups) -> list[Panel]:
         panel(groups, "delta_logit", "Δlogit", titles),
         panel(groups, "backcopy", "backcopy risk, nats", titles, logarithmic=True),
         panel(groups, "bigram", "bigram risk, nats", titles, logarithmic=True),
-        panel(groups, "mass", "sum of weights of non-triggers", titles),
     ]
 
 
@@ -185,7 +189,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             LONG_SEEDS,
             _long_run,
             (*_OUTCOME, *_GATES),
-            _long_panels,
+            _square_panels("backcopy-long"),
             CLAIMS,
         ),
         "mechanism": Experiment(
@@ -206,6 +210,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             mending_run,
             _MENDING_COLUMNS,
             _no_panels,
+            MENDING_CLAIMS,
         ),
         "language": Experiment(
             "language",

@@ -64,12 +64,12 @@ class LanguageConfig:
     layers: int = 2
     length: int = 64
     batch: int = 12
-    steps: int = 500
+    steps: int = 300
     learning_rate: float = 2e-3
     warmup: int = 50
     weight_decay: float = 0.01
-    points: int = 5
-    held_out: int = 128
+    points: int = 3
+    held_out: int = 96
     calibrations: int = 3
     calibration_batches: int = 16
 
