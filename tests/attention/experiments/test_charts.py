@@ -37,3 +37,17 @@ def test_higher_is_further_up():
     first, last = curve.get("d").removeprefix("M ").split(" L ")
     assert float(first.split()[1]) > float(last.split()[1])
     assert last.split()[0] == "230"
+
+
+def test_every_line_is_drawn_and_named_inside_the_frame():
+    lines = [line(f"a rather long name, number {i}", [0.0, 1.0], [1.0, 2.0]) for i in range(10)]
+    root = ET.fromstring(figure([Panel("many", lines)] * 3))
+    curves = [path for path in root.iter(f"{SVG}path") if path.get("fill") == "none"]
+    assert len(curves) == 30
+    assert len({path.get("stroke") for path in curves}) == 10
+    width, height = float(root.get("width")), float(root.get("height"))
+    names = [t for t in root.iter(f"{SVG}text") if (t.text or "").startswith("a rather")]
+    assert len(names) == 10
+    assert all(float(t.get("x")) < width - 100 and float(t.get("y")) < height for t in names)
+    with pytest.raises(ValueError):
+        figure([Panel("too many", [*lines, lines[0]])])

@@ -57,6 +57,12 @@ CLAIMS = (
         _lower("attention", "iga-key", "vanilla"),
         ("vanilla", "iga-key"),
     ),
+    Claim(
+        "VGA, key: a larger Δlogit than vanilla",
+        "this library",
+        lambda runs: end(runs["vga-key"], "delta_logit") > end(runs["vanilla"], "delta_logit"),
+        ("vga-key", "vanilla"),
+    ),
     Claim(f"VGA, key: Attn_<s> never above {SINK}", PAPER, _no_sink("vga-key"), ("vga-key",)),
     Claim(f"VGA, query: Attn_<s> never above {SINK}", PAPER, _no_sink("vga-query"), ("vga-query",)),
     Claim(

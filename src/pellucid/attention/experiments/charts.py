@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart.
-COLOURS = ("#000000", "#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#7f7f7f")
-_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP, _LEGEND = 230, 150, 44, 30, 62, 22
+# Okabe and Ito's colours, which people with any colour vision can tell apart, and two more.
+COLOURS = (
+    *("#000000", "#d55e00", "#e69f00", "#0072b2", "#009e73"),
+    *("#cc79a7", "#56b4e9", "#7f7f7f", "#882255", "#999933"),
+)
+_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP, _LEGEND = 230, 150, 44, 30, 26, 18
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,11 @@ class Panel:
 
 
 def figure(panels: Sequence[Panel], columns: int = 3) -> str:
-    """Draw panels in rows of `columns`, with one legend below."""
+    """Draw panels in rows of `columns`, with one legend below; at most ten lines a panel."""
     rows = math.ceil(len(panels) / columns)
     width = columns * (_LEFT + _WIDTH) + 12
-    height = rows * (_TOP + _HEIGHT + _GAP - 30) + _LEGEND + 8
+    top = rows * (_TOP + _HEIGHT + _GAP)
+    legend, height = _legend([line.label for line in panels[0].lines], top, width)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="system-ui,sans-serif" font-size="11">',
@@ -61,16 +65,15 @@ def figure(panels: Sequence[Panel], columns: int = 3) -> str:
     ]
     for number, panel in enumerate(panels):
         row, column = divmod(number, columns)
-        x, y = column * (_LEFT + _WIDTH) + _LEFT, row * (_TOP + _HEIGHT + _GAP - 30) + _TOP
+        x, y = column * (_LEFT + _WIDTH) + _LEFT, row * (_TOP + _HEIGHT + _GAP) + _TOP
         parts.append(f'<g transform="translate({x} {y})">{_draw(panel)}</g>')
-    parts.append(_legend([line.label for line in panels[0].lines], height - 12))
-    return "\n".join([*parts, "</svg>\n"])
+    return "\n".join([*parts, legend, "</svg>\n"])
 
 
 def _draw(panel: Panel) -> str:
     scale = _Scale.around(panel)
     parts = [f'<text y="-8" font-weight="600">{escape(panel.title)}</text>', scale.axes()]
-    for line, colour in zip(panel.lines, COLOURS, strict=False):
+    for line, colour in zip(panel.lines, COLOURS[: len(panel.lines)], strict=True):
         if line.steps:
             band = (
                 scale.path(line.steps, line.high)
@@ -83,15 +86,19 @@ def _draw(panel: Panel) -> str:
     return "".join(parts)
 
 
-def _legend(labels: Sequence[str], y: float) -> str:
-    parts, x = [], float(_LEFT)
-    for label, colour in zip(labels, COLOURS, strict=False):
+def _legend(labels: Sequence[str], top: int, width: int) -> tuple[str, int]:
+    """Return the legend, in as many rows as it needs, and where it ends."""
+    parts, x, y = [], _LEFT, top + _LEGEND
+    for label, colour in zip(labels, COLOURS[: len(labels)], strict=True):
+        length = 40 + 6 * len(label)
+        if x + length > width:
+            x, y = _LEFT, y + _LEGEND
         parts.append(
-            f'<path d="M {x:.0f} {y - 4:.0f} h 18" stroke="{colour}" stroke-width="3"/>'
-            f'<text x="{x + 22:.0f}" y="{y:.0f}">{escape(label)}</text>'
+            f'<path d="M {x} {y - 4} h 18" stroke="{colour}" stroke-width="3"/>'
+            f'<text x="{x + 22}" y="{y}">{escape(label)}</text>'
         )
-        x += 40 + 6.2 * len(label)
-    return "".join(parts)
+        x += length
+    return "".join(parts), y + 10
 
 
 @dataclass(frozen=True)
