@@ -20,7 +20,7 @@ def make(method: str) -> tuple[Decoder, Attention]:
     """Return a decoder whose gates differ from token to token."""
     config = DecoderConfig(sonnet_task().vocabulary, LENGTH, DIM, method=method)
     model = build(config, seed=0)
-    layer = model.blocks[0].attention
+    layer = model.attention()
     if layer.gate is not None:
         torch.nn.init.normal_(layer.gate.weight, std=0.3, generator=torch.manual_seed(1))
     return model, layer

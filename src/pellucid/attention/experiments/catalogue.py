@@ -18,6 +18,7 @@ from pellucid.attention.experiments.summary import (
     Groups,
     at_end,
     at_start,
+    change,
     highest,
     panel,
 )
@@ -143,8 +144,7 @@ _MENDING_COLUMNS: tuple[Column, ...] = (
     at_end("drain_ratio", "‖V_s‖ / median, after"),
     at_end("gate_first_token", "gate at <s>"),
     at_end("gate_mean", "mean gate"),
-    at_start("loss", "loss, before"),
-    at_end("loss", "loss, after"),
+    change("loss", "loss, change"),
     at_end("backcopy", "backcopy risk"),
 )
 

@@ -70,6 +70,12 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, config.vocabulary, bias=False)
 
+    def attention(self, block: int = 0) -> Attention:
+        """Return the attention layer of a block."""
+        found = self.blocks[block]
+        assert isinstance(found, Block)
+        return found.attention
+
     def forward(
         self, tokens: Int[Tensor, "batch tokens"], attn_mask: Mask | None = None
     ) -> Float[Tensor, "batch tokens vocabulary"]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from pellucid.attention.experiments.backcopy import Batch, sonnet_task
 from pellucid.attention.experiments.runs import Run
-from pellucid.attention.experiments.training import BackcopyConfig, batches
+from pellucid.attention.experiments.training import BackcopyConfig, training_batches
 from pellucid.attention.retrofit import Retrofit, retrofit
 from pellucid.attention.retrofit.finetune import Recipe, fine_tune
 from pellucid.attention.retrofit.measures import simple_measures
@@ -93,7 +93,7 @@ def trained_gpt2(config: BackcopyConfig) -> nn.Module:
         betas=(0.9, 0.99),
         weight_decay=config.weight_decay,
     )
-    for step, batch in enumerate(batches(sonnet_task(), config)):
+    for step, batch in enumerate(training_batches(sonnet_task(), config)):
         if step == config.steps:
             break
         logits = model(input_ids=batch.inputs, use_cache=False).logits
@@ -104,13 +104,13 @@ def trained_gpt2(config: BackcopyConfig) -> nn.Module:
     return model.eval()
 
 
-def measure(handle: Retrofit, objective: Objective, held_out: list[Tensor]) -> dict[str, float]:
+def measure(handle: Retrofit, objective: Objective, batches: list[Tensor]) -> dict[str, float]:
     """Return the retrofit's own figures and the two risks."""
-    figures = dict(simple_measures(handle, objective, held_out))
+    figures = dict(simple_measures(handle, objective, batches))
     task = sonnet_task()
     risks = []
     with torch.no_grad():
-        for tokens in held_out:
+        for tokens in batches:
             batch = Batch(tokens)
             logits = handle.model(input_ids=batch.inputs, use_cache=False).logits
             risks.append(torch.stack(task.risks(logits, batch)))

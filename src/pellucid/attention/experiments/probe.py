@@ -41,9 +41,7 @@ DEFINITIONS: dict[str, str] = {
 class _Watch:
     """Keeps what one layer computes in one pass."""
 
-    def __init__(self, layer: nn.Module, stack: ExitStack) -> None:
-        if not isinstance(layer, Attention):
-            raise TypeError(f"{type(layer).__name__} is not an Attention layer")
+    def __init__(self, layer: Attention, stack: ExitStack) -> None:
         self.layer = layer
         self.values: list[Tensor] = []
         self.gates: list[Tensor] = []
@@ -68,7 +66,7 @@ class _Watch:
         self.mixed = tuple(tensor.detach() for tensor in args)
 
 
-def measure(model: nn.Module, layer: nn.Module, task: BackcopyTask, batch: Batch) -> Figures:
+def measure(model: nn.Module, layer: Attention, task: BackcopyTask, batch: Batch) -> Figures:
     """Measure one layer of a model; parameters' gradients are cleared.
 
     Args:

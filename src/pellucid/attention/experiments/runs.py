@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Run:
     group: str
     seed: int
     config: Mapping[str, Any]
-    points: list[Point]
+    points: Sequence[Point]
 
     @property
     def name(self) -> str:

@@ -36,6 +36,11 @@ def at_end(name: str, title: str) -> Column:
     return Column(title, lambda run: value(run.last, name))
 
 
+def change(name: str, title: str) -> Column:
+    """Return the column of a figure's last measurement less its first."""
+    return Column(title, lambda run: value(run.last, name) - value(run.points[0], name))
+
+
 def highest(name: str, title: str) -> Column:
     """Return the column of a figure's highest measurement of the run."""
     return Column(title, lambda run: max(value(point, name) for point in run.points))

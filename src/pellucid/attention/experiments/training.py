@@ -81,7 +81,7 @@ def train(
     model = build(
         DecoderConfig(task.vocabulary, config.length, config.dim, method=config.method), config.seed
     )
-    layer = model.blocks[0].attention
+    layer = model.attention()
     intervene(layer, config.intervention)
     optimiser = torch.optim.AdamW(
         model.parameters(),
@@ -92,7 +92,7 @@ def train(
     held_out = task.sample(config.held_out, config.length, _HELD_OUT_SEED, 0)
     measured = {round(i * config.steps / config.points) for i in range(config.points + 1)}
     points = []
-    for step, batch in enumerate(batches(task, config)):
+    for step, batch in enumerate(training_batches(task, config)):
         if step in measured:
             points.append({"step": step, **measure(model, layer, task, held_out)})
             if on_point is not None:
@@ -111,7 +111,7 @@ def train(
     return model, points
 
 
-def batches(task: BackcopyTask, config: BackcopyConfig) -> Iterator[Batch]:
+def training_batches(task: BackcopyTask, config: BackcopyConfig) -> Iterator[Batch]:
     """Yield the training data of a seed, the same for every method, without end."""
     step = 0
     while True:
