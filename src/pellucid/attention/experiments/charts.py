@@ -113,7 +113,7 @@ class _Scale:
     @classmethod
     def around(cls, panel: Panel) -> _Scale:
         values = [v for line in panel.lines for v in (*line.low, *line.high)]
-        last = max((line.steps[-1] for line in panel.lines if line.steps), default=1.0)
+        last = max((line.steps[-1] for line in panel.lines if line.steps), default=0.0) or 1.0
         if panel.logarithmic:
             positive = [v for v in values if v > 0] or [1.0]
             low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
