@@ -25,7 +25,9 @@ from pellucid.attention.experiments.summary import (
 from pellucid.attention.experiments.training import BackcopyConfig, train
 from pellucid.errors import ConfigError
 
-SEEDS, LONG_SEEDS, LANGUAGE_SEEDS = 5, 3, 2
+SEEDS = 3
+LONG_SEEDS = 1
+LANGUAGE_SEEDS = 2
 
 _METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 _SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
@@ -206,7 +208,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             name="retrofit",
             folder="retrofit",
             groups={name: mending.title for name, mending in MENDINGS.items()},
-            seeds=LONG_SEEDS,
+            seeds=SEEDS,
             make_run=mending_run,
             columns=_MENDING_COLUMNS,
             panels=_no_panels,
