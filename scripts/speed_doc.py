@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pellucid.benchmark.result import read_speed
@@ -38,14 +39,19 @@ def quality_text() -> str:
     return f"Weights {document['weights_id']}.\n\n{TextTable(titles, rows).markdown()}"
 
 
-def main() -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    figures = {"speed": speed_text(read_speed(RESULTS / "speed.json")), "quality": quality_text()}
+def fill(document: Path, figures: Mapping[str, str]) -> None:
+    """Put texts between the marks of a document: from `<!-- name -->` to `<!-- end -->`."""
+    text = document.read_text(encoding="utf-8")
     for name, figure in figures.items():
         marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = marked.sub(lambda mark, new=figure: f"{mark[1]}\n{new}\n{mark[2]}", text)
-    with appearing_whole(DOCUMENT) as partial:
+    with appearing_whole(document) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    speed = speed_text(read_speed(RESULTS / "speed.json"))
+    fill(DOCUMENT, {"speed": speed, "quality": quality_text()})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "pellucid attention experiment backcopy --table-only",
         "pellucid attention experiment backcopy --repeat vga-key-0",
     ),
+    "attention quantise": (
+        "pellucid attention quantise gpt2 --text corpus.txt -o quantised",
+        "pellucid attention quantise gpt2 --text corpus.txt --bits W8A8 --bits W4A4-channel-mse",
+    ),
     "attention benchmark": ("pellucid attention benchmark -o attention.json",),
     "benchmark": ("pellucid benchmark -o speed.json",),
     "info": ("pellucid info",),

@@ -45,6 +45,14 @@ def test_json_comes_back(report: Report, tmp_path: Path) -> None:
     assert math.isnan(again.summary["dead_gates"].half_width)
 
 
+def test_the_json_keeps_its_schema(report: Report) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(json.loads(report.to_json()), Report.schema())
+    example = Path(__file__).parents[3] / "results" / "attention" / "inspect-minilm"
+    for path in example.glob("report*.json"):
+        jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), Report.schema())
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -20,6 +20,7 @@ from pellucid.attention import (
     MultiheadAttention,
     RegisterTokens,
     SoftmaxOffByOne,
+    gate_preset,
     reference_attention,
     split_heads,
 )
@@ -31,6 +32,7 @@ from pellucid.attention.diagnostics import (
     inspect,
 )
 from pellucid.attention.diagnostics.sources.base import find_output_weight
+from pellucid.attention.retrofit import retrofit
 from tests.attention.diagnostics.models import EAGER_ONLY, FAMILIES, timm_vit, transformers_model
 
 
@@ -141,10 +143,9 @@ def test_decoding_with_a_cache_sees_all_keys() -> None:
 
 
 def test_gates_on_transformers_are_seen() -> None:
-    huggingface = pytest.importorskip("pellucid.attention.huggingface")
     model, batch = transformers_model("llama", "sdpa")
     plain = inspect(model, batch)
-    huggingface.attach_gates(model, "vga-key")
+    retrofit(model, gate_preset("vga-key"))
     report = inspect(model, batch)
     layer = report.layers[0]
     assert layer.metrics["gate_mean"].mean == pytest.approx([0.5] * 2)

@@ -112,8 +112,9 @@ def test_impossible_configurations(fields, message):
 
 
 def test_configurations_have_names():
-    config = QuantisationConfig.of("w4a8", per_channel=True, weight_grid="mse")
-    assert (config.weight_bits, config.activation_bits) == (4, 8)
-    assert str(config) == "W4A8 per channel, MSE"
+    config = QuantisationConfig.of("w4a8-channel-mse")
+    assert config == QuantisationConfig(4, 8, per_channel=True, weight_grid="mse")
+    for name in ("W8A8", "W4A8-channel", "W4A4-mse", "W16A2-channel-mse"):
+        assert str(QuantisationConfig.of(name)) == name
     with pytest.raises(ConfigError, match="write it as W8A8"):
         QuantisationConfig.of("int8")

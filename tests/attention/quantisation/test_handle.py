@@ -182,3 +182,4 @@ def test_failures_leave_the_model_as_it_was(fault):
     assert all(module.weight is weight for module, weight in zip(model, before, strict=True))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert all(module.training for module in model.modules())
+    assert not torch.overrides._len_torch_function_stack()  # pyright: ignore

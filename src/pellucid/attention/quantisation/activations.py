@@ -59,7 +59,7 @@ class ActivationQuantiser:
             raise ConfigError("A calibration batch makes activations that are not finite.")
         before = self._range
         self._range = found if before is None else before.lerp(found, 1 - self.momentum)
-        self.grid = asymmetric_grid(*self._range, self.bits)
+        self.grid = asymmetric_grid(self._range[0], self._range[1], self.bits)
 
     def __call__(self, values: Tensor, real: Tensor | None) -> Tensor:
         """Round, and add to the noise; values stay as they are if calibration never saw any.

@@ -64,22 +64,24 @@ class QuantisationConfig:
             )
 
     @classmethod
-    def of(
-        cls, bits: str, *, per_channel: bool = False, weight_grid: WeightGrid = "minmax"
-    ) -> QuantisationConfig:
-        """Make the configuration of a name as the field writes it: W8A8, W4A8, W4A4.
+    def of(cls, name: str) -> QuantisationConfig:
+        """Make the configuration of a name as W8A8, W4A8-channel or W4A4-channel-mse.
 
         Raises:
             ConfigError: the name is no such name.
 
         """
-        found = re.fullmatch(r"[wW](\d{1,2})[aA](\d{1,2})", bits)
+        found = re.fullmatch(r"W(\d{1,2})A(\d{1,2})(-CHANNEL)?(-MSE)?", name.upper())
         if found is None:
-            raise ConfigError(f"{bits!r} is no number of bits: write it as W8A8.")
-        return cls(int(found[1]), int(found[2]), per_channel, weight_grid)
+            raise ConfigError(
+                f"{name!r} names no quantisation: write it as W8A8, with -channel for a scale an "
+                "output channel and -mse for a grid of least square error."
+            )
+        bits, channel, mse = (int(found[1]), int(found[2])), found[3], found[4]
+        return cls(*bits, channel is not None, "minmax" if mse is None else "mse")
 
     def __str__(self) -> str:
-        """Name it as tables do."""
-        scales = "per channel" if self.per_channel else "per tensor"
-        grid = {"minmax": "min-max", "mse": "MSE"}[self.weight_grid]
-        return f"W{self.weight_bits}A{self.activation_bits} {scales}, {grid}"
+        """Name bits, scales and grid, as `of` reads it."""
+        scales = "-channel" if self.per_channel else ""
+        grid = "-mse" if self.weight_grid == "mse" else ""
+        return f"W{self.weight_bits}A{self.activation_bits}{scales}{grid}"

@@ -95,7 +95,7 @@ class Quantised:
 
     @contextmanager
     def only(
-        self, select: Callable[[Site], bool], *, weights: bool = True, activations: bool = True
+        self, select: Callable[[Site], bool], weights: bool = True, activations: bool = True
     ) -> Iterator[None]:
         """Quantise some of the sites only, for a while; afterwards all of them.
 
@@ -158,8 +158,8 @@ class Quantised:
 
     def _on_start(self, _: nn.Module, __: Any, kwargs: Mapping[str, Any]) -> None:
         mask = kwargs.get("attention_mask")
-        told = isinstance(mask, Tensor) and mask.ndim == 2
-        self.progress.real = mask.bool() if told and not mask.bool().all() else None
+        real = mask.bool() if isinstance(mask, Tensor) and mask.ndim == 2 else None
+        self.progress.real = None if real is None or real.all() else real
 
     def _attention_site(self, path: str) -> AttentionSite | None:
         if "attention" not in self.config.kinds:

@@ -50,7 +50,8 @@ class Site:
         quantisers: Mapping[str, ActivationQuantiser],
         progress: Progress,
     ) -> None:
-        self.path, self.kind, self.quantisers, self.progress = path, kind, quantisers, progress
+        self.path, self.quantisers, self.progress = path, quantisers, progress
+        self.kind: Kind = kind
         self.rounds = False
 
     def switch(self, *, weights: bool, activations: bool) -> None:  # noqa: ARG002

@@ -59,14 +59,19 @@ class MaskedObjective:
 
     def __call__(self, model: nn.Module, tokens: Tokens, *, maps: bool = False) -> Pass:
         """Run one pass."""
+        output = model(**self.blank(tokens), output_attentions=maps)
+        return Pass(output.loss, _maps(output, maps))
+
+    def blank(self, tokens: Tokens) -> dict[str, Tokens]:
+        """Return `input_ids` with masks in them, and `labels`, which are −100 elsewhere."""
         generator = torch.Generator().manual_seed(int(tokens.sum()))
         masked = (torch.rand(tokens.shape, generator=generator) < 0.15).to(tokens.device)
         masked[:, 0] = masked[:, -1] = False
         masked[:, tokens.shape[1] // 2] = True  # never none at all
-        labels = tokens.masked_fill(~masked, -100)
-        inputs = tokens.masked_fill(masked, self.mask_token)
-        output = model(input_ids=inputs, labels=labels, output_attentions=maps)
-        return Pass(output.loss, _maps(output, maps))
+        return {
+            "input_ids": tokens.masked_fill(masked, self.mask_token),
+            "labels": tokens.masked_fill(~masked, -100),
+        }
 
 
 class DistillationObjective:

@@ -58,7 +58,7 @@ class HuggingfaceSource:
                 interface.__dict__["get_interface"] = before
 
     def watch_gate(self, module: nn.Module) -> list[RemovableHandle]:
-        """Watch the gate that `attach_gates` or a retrofit put on a layer, if there is one."""
+        """Watch the gate that a retrofit put on a layer, if there is one."""
         gate = next((child for child in module.children() if isinstance(child, Gate)), None)
         if gate is None:
             return self._watch_doubled_query(module)
