@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ class Comparison:
     Attributes:
         figure: title of the column.
         repeated: the new number.
+        stored: the number of the stored run of the same seed, NaN if there is none.
         low: lower end of the 95 % prediction interval of a run, from the stored ones.
         high: upper end.
 
@@ -58,6 +60,7 @@ class Comparison:
 
     figure: str
     repeated: float
+    stored: float
     low: float
     high: float
 
@@ -132,12 +135,14 @@ def repeat(experiment: Experiment, folder: Path, name: str) -> list[Comparison]:
     stored = read_groups(folder, [group])
     cells = intervals(stored, experiment.columns)[group]
     run = experiment.make_run(group, int(seed), False)
+    before = next((one for one in stored[group] if one.seed == run.seed), None)
     compared = []
     for column in experiment.columns:
         cell, repeated = cells[column.title], column.figure(run)
         low, high = cell.mean - cell.run_half_width, cell.mean + cell.run_half_width
         if cell.count > 1:
-            compared.append(Comparison(column.title, repeated, low, high))
+            earlier = math.nan if before is None else column.figure(before)
+            compared.append(Comparison(column.title, repeated, earlier, low, high))
     return compared
 
 

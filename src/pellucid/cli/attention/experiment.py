@@ -59,9 +59,11 @@ def _repeat(name: str, folder: Path, run: str) -> None:
     from pellucid.attention.experiments.experiment import repeat
 
     compared = repeat(find(name), folder, run)
+    typer.echo(f"{'':28}{'repeated':>12}{'stored':>12}   interval of a run")
     for one in compared:
         mark = "inside" if one.inside else "OUTSIDE"
-        typer.echo(f"{one.figure:28}{one.repeated:12.4f}  {one.low:.4f} to {one.high:.4f}  {mark}")
+        numbers = f"{one.repeated:12.4f}{one.stored:12.4f}   {one.low:.4f} to {one.high:.4f}"
+        typer.echo(f"{one.figure:28}{numbers}   {mark}")
     outside = sum(not one.inside for one in compared)
     say(f"{len(compared) - outside} of {len(compared)} figures inside the 95 % interval of a run")
     if outside:
