@@ -136,5 +136,9 @@ def _mixed(seed: int, step: int) -> int:
 @cache
 def sonnet_task() -> BackcopyTask:
     """Return the task with the table of the text that comes with the library."""
-    text = resources.files(__package__).joinpath("sonnets.txt").read_text(encoding="utf-8")
+    text = (
+        resources.files("pellucid.attention.experiments")
+        .joinpath("sonnets.txt")
+        .read_text(encoding="utf-8")
+    )
     return BackcopyTask(text)
