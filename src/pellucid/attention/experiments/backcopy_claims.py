@@ -176,6 +176,18 @@ MECHANISM_CLAIMS = (
         ("vga-query", "vanilla"),
     ),
     Claim(
+        "VGA, key: abs ∂L/∂s_i0 ends below vanilla's",
+        "this library",
+        _lower("grad_score", "vga-key", "vanilla"),
+        ("vga-key", "vanilla"),
+    ),
+    Claim(
+        "VGA, query: abs ∂L/∂s_i0 ends below key-side VGA's",
+        "this library",
+        _lower("grad_score", "vga-query", "vga-key"),
+        ("vga-query", "vga-key"),
+    ),
+    Claim(
         "VGA, key: without the gradient through the gate's signal there is a drain",
         LOOP,
         lambda runs: is_drained(runs["vga-key+detached-gate-signal"]),
