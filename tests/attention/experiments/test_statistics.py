@@ -20,6 +20,7 @@ def test_few_values():
     assert str(interval([math.nan])) == "–"
     assert str(interval([0.5, math.nan])) == "0.50"
     assert str(interval([0.25, 0.25])) == "0.25 ± 0.00"
+    assert str(interval([-1e-6, -2e-6])) == "0.0000 ± 0.0000"
 
 
 @pytest.mark.parametrize(

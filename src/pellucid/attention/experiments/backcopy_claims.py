@@ -46,7 +46,7 @@ def _placement_matters_more(runs: Seed) -> bool:
 
 CLAIMS = (
     Claim(
-        f"vanilla: Attn_<s> ends above {SINK}, Δlogit rises, ‖V_s‖ falls below half the median",
+        f"vanilla: Attn_⟨s⟩ ends above {SINK}, Δlogit rises, ‖V_s‖ falls below half the median",
         "Guo et al., VGA paper",
         _pathology,
         ("vanilla",),
@@ -63,8 +63,8 @@ CLAIMS = (
         lambda runs: end(runs["vga-key"], "delta_logit") > end(runs["vanilla"], "delta_logit"),
         ("vga-key", "vanilla"),
     ),
-    Claim(f"VGA, key: Attn_<s> never above {SINK}", PAPER, _no_sink("vga-key"), ("vga-key",)),
-    Claim(f"VGA, query: Attn_<s> never above {SINK}", PAPER, _no_sink("vga-query"), ("vga-query",)),
+    Claim(f"VGA, key: Attn_⟨s⟩ never above {SINK}", PAPER, _no_sink("vga-key"), ("vga-key",)),
+    Claim(f"VGA, query: Attn_⟨s⟩ never above {SINK}", PAPER, _no_sink("vga-query"), ("vga-query",)),
     Claim(
         "VGA, key: ‖V_s‖ is not drained",
         PAPER,
@@ -108,25 +108,25 @@ CLAIMS = (
         ("vga-query", "vanilla"),
     ),
     Claim(
-        "placement moves Attn_<s> more than the gate's signal does",
+        "placement moves Attn_⟨s⟩ more than the gate's signal does",
         "this library",
         _placement_matters_more,
         ("iga-key", "vga-key", "iga-query", "vga-query"),
     ),
     Claim(
-        f"off-by-one: Attn_<s> never above {SINK}",
+        f"off-by-one: Attn_⟨s⟩ never above {SINK}",
         "Miller 2023",
         _no_sink("off-by-one"),
         ("off-by-one",),
     ),
     Claim(
-        f"learned sink: Attn_<s> never above {SINK}",
+        f"learned sink: Attn_⟨s⟩ never above {SINK}",
         "its purpose",
         _no_sink("learned-sink"),
         ("learned-sink",),
     ),
     Claim(
-        "registers: a smaller sink at <s> than vanilla",
+        "registers: a smaller sink at ⟨s⟩ than vanilla",
         "Darcet et al. 2023",
         _lower("attention", "registers", "vanilla"),
         ("registers", "vanilla"),
@@ -146,7 +146,7 @@ MECHANISM_CLAIMS = (
         ("vanilla+no-sink-value-gradient",),
     ),
     Claim(
-        f"the sink needs ∂L/∂V_s: without it, and without a gate, Attn_<s> ends below {SINK}",
+        f"the sink needs ∂L/∂V_s: without it, and without a gate, Attn_⟨s⟩ ends below {SINK}",
         LOOP,
         lambda runs: not has_sink(runs["vanilla+no-sink-value-gradient"]),
         ("vanilla+no-sink-value-gradient",),
@@ -158,7 +158,7 @@ MECHANISM_CLAIMS = (
         ("vanilla+value-gradients-tenth",),
     ),
     Claim(
-        "VGA, key: the gate at <s> ends below .05",
+        "VGA, key: the gate at ⟨s⟩ ends below .05",
         LOOP,
         lambda runs: end(runs["vga-key"], "gate_sink") < 0.05,
         ("vga-key",),
@@ -216,13 +216,13 @@ MENDING_CLAIMS = (
         "VGA, query, put on afterwards ends the drain", PAPER, _mended_drain("query"), ("query",)
     ),
     Claim(
-        f"VGA, key, put on afterwards brings attention on <s> to {SINK}",
+        f"VGA, key, put on afterwards brings attention on ⟨s⟩ to {SINK}",
         PAPER,
         _mended_sink("key"),
         ("key",),
     ),
     Claim(
-        f"VGA, query, put on afterwards brings attention on <s> to {SINK}",
+        f"VGA, query, put on afterwards brings attention on ⟨s⟩ to {SINK}",
         PAPER,
         _mended_sink("query"),
         ("query",),
@@ -234,7 +234,7 @@ MENDING_CLAIMS = (
         ("none-recipe",),
     ),
     Claim(
-        f"the sink penalty brings attention on <s> to {SINK} without a gate",
+        f"the sink penalty brings attention on ⟨s⟩ to {SINK} without a gate",
         "this library",
         _mended_sink("none-sink"),
         ("none-sink",),

@@ -25,7 +25,7 @@ from pellucid.attention.experiments.summary import (
 from pellucid.attention.experiments.training import BackcopyConfig, train
 from pellucid.errors import ConfigError
 
-SEEDS = 3
+SEEDS = 4
 LONG_SEEDS = 1
 LANGUAGE_SEEDS = 2
 
@@ -50,14 +50,14 @@ _MECHANISM_TITLES = {
 _OUTCOME = (
     at_end("backcopy", "backcopy risk"),
     at_end("bigram", "bigram risk"),
-    highest("attention", "Attn_<s>, highest"),
-    at_end("attention", "Attn_<s>, end"),
+    highest("attention", "Attn_⟨s⟩, highest"),
+    at_end("attention", "Attn_⟨s⟩, end"),
     at_end("value", "‖V_s‖"),
     at_end("drain", "‖V_s‖ / median"),
     at_end("delta_logit", "Δlogit"),
 )
 _GATES = (
-    at_end("gate_sink", "gate at <s>"),
+    at_end("gate_sink", "gate at ⟨s⟩"),
     at_end("gate_trigger", "at triggers"),
     at_end("gate_other", "elsewhere"),
 )
@@ -94,7 +94,7 @@ def _square_panels(name: str) -> Callable[[Groups], dict[str, Sequence[Panel]]]:
     def panels(groups: Groups) -> dict[str, Sequence[Panel]]:
         square = {name: groups[name] for name in _SQUARE if name in groups}
         gate = panel(
-            square, "gate_other", "gate, not <s> nor triggers", _METHOD_TITLES, logarithmic=True
+            square, "gate_other", "gate, not ⟨s⟩ nor triggers", _METHOD_TITLES, logarithmic=True
         )
         return {name: [*_curves(square), gate]}
 
@@ -104,7 +104,7 @@ def _square_panels(name: str) -> Callable[[Groups], dict[str, Sequence[Panel]]]:
 def _curves(groups: Groups) -> list[Panel]:
     titles = _METHOD_TITLES
     return [
-        panel(groups, "attention", "Attn_<s> of non-triggers", titles),
+        panel(groups, "attention", "Attn_⟨s⟩ of non-triggers", titles),
         panel(groups, "value", "‖V_s‖", titles),
         panel(groups, "delta_logit", "Δlogit", titles),
         panel(groups, "backcopy", "backcopy risk, nats", titles, logarithmic=True),
@@ -116,9 +116,9 @@ def _mechanism_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
     plain = {group: groups[group] for group in _MECHANISM_TITLES if group in groups}
     titles = _MECHANISM_TITLES
     panels = [
-        panel(plain, "attention", "Attn_<s> of non-triggers", titles),
+        panel(plain, "attention", "Attn_⟨s⟩ of non-triggers", titles),
         panel(plain, "value", "‖V_s‖", titles),
-        panel(plain, "gate_sink", "gate at <s>", titles, logarithmic=True),
+        panel(plain, "gate_sink", "gate at ⟨s⟩", titles, logarithmic=True),
         panel(plain, "gate_other", "gate elsewhere, no triggers", titles, logarithmic=True),
         panel(plain, "grad_value", "‖∂L/∂V_s‖", titles, logarithmic=True),
         panel(plain, "grad_score", "|∂L/∂s_i0|", titles, logarithmic=True),
@@ -127,8 +127,8 @@ def _mechanism_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
 
 
 _MECHANISM_COLUMNS: tuple[Column, ...] = (
-    highest("attention", "Attn_<s>, highest"),
-    at_end("attention", "Attn_<s>, end"),
+    highest("attention", "Attn_⟨s⟩, highest"),
+    at_end("attention", "Attn_⟨s⟩, end"),
     at_end("drain", "‖V_s‖ / median"),
     at_end("mixed_drain", "after a key-side gate"),
     at_end("grad_value", "‖∂L/∂V_s‖"),
@@ -140,11 +140,11 @@ _MECHANISM_COLUMNS: tuple[Column, ...] = (
 )
 
 _MENDING_COLUMNS: tuple[Column, ...] = (
-    at_start("first_token_attention", "attention on <s>, before"),
-    at_end("first_token_attention", "attention on <s>, after"),
+    at_start("first_token_attention", "attention on ⟨s⟩, before"),
+    at_end("first_token_attention", "attention on ⟨s⟩, after"),
     at_start("drain_ratio", "‖V_s‖ / median, before"),
     at_end("drain_ratio", "‖V_s‖ / median, after"),
-    at_end("gate_first_token", "gate at <s>"),
+    at_end("gate_first_token", "gate at ⟨s⟩"),
     at_end("gate_mean", "mean gate"),
     change("loss", "loss, change"),
     at_end("backcopy", "backcopy risk"),
@@ -162,7 +162,7 @@ _LANGUAGE_COLUMNS: tuple[Column, ...] = (
     at_end("kurtosis", "kurtosis"),
     at_end("massive", "massive activations"),
     at_end("sink_first", "sink rate"),
-    at_end("first_attention", "attention on <s>"),
+    at_end("first_attention", "attention on ⟨s⟩"),
     at_end("drain_first", "‖V_s‖ / median"),
     *(_cost(bits) for bits in BITS),
 )

@@ -34,7 +34,7 @@ class Interval:
         if math.isnan(self.mean):
             return "–"
         digits = decimals(self.mean, self.half_width)
-        text = f"{self.mean:.{digits}f}"
+        text = f"{self.mean:z.{digits}f}"
         return text if math.isnan(self.half_width) else f"{text} ± {self.half_width:.{digits}f}"
 
 
