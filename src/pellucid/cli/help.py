@@ -20,6 +20,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": ("pellucid export out/lite/best.safetensors shipped",),
     "attention inspect": ("pellucid attention inspect gpt2 --text prompts.txt",),
     "attention retrofit": ("pellucid attention retrofit gpt2 --text corpus.txt -o gated",),
+    "attention experiment": (
+        "pellucid attention experiment backcopy --quick --folder tried",
+        "pellucid attention experiment backcopy --table-only",
+        "pellucid attention experiment backcopy --repeat vga-key-0",
+    ),
     "attention quantise": (
         "pellucid attention quantise gpt2 --text corpus.txt -o quantised",
         "pellucid attention quantise gpt2 --text corpus.txt --bits W8A8 --bits W4A4-channel-mse",
@@ -36,6 +41,8 @@ EXIT_CODES: dict[str, str] = {
     "batch": "0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing "
     "was done, 130 = interrupted (run it again to go on).",
     "attention inspect": "0 = all fine, 1 = it failed, 2 = wrong use, 3 = an alarm went off.",
+    "attention experiment": "0 = all fine, 1 = it failed, 2 = wrong use, 3 = a repeated run is "
+    "outside the stored runs' interval, 130 = interrupted (run it again to go on).",
 }
 """By command, where they say more than `ALWAYS`."""
 
