@@ -38,8 +38,8 @@ taken through glass into transmission and reflection, guided by words for either
 {history}
 
   "Told apart" is the share of symmetric mixtures of validation photos that the language path alone,
-  at 8×8 places, told apart. This is an early model: it takes soft veils away, and does little yet
-  against strong, sharp reflections.
+  at 8×8 places, told apart. This is an early model: it takes soft veils away; strong, sharp
+  reflections only in part, with words better than without. On real pairs words do not help yet.
 
 ## Data
 

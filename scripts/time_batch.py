@@ -3,7 +3,7 @@
     python scripts/time_batch.py [PHOTOS_A_SIZE]     measure, then write
     python scripts/time_batch.py --write             write the page's table from the stored figures
 
-Photos are the project's own example, enlarged. Figures: results/batch/speed.json; the table between
+Photos are the project's own example, enlarged. Figures: results/batch/timing.json; the table between
 the markers of docs/cluster.md.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results" / "batch" / "speed.json"
+RESULTS = ROOT / "results" / "batch" / "timing.json"
 PAGE = ROOT / "docs" / "cluster.md"
 BEGIN, END = "<!-- arithmetic: scripts/time_batch.py -->", "<!-- end -->"
 MEGAPIXELS = (2, 12)

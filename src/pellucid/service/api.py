@@ -37,8 +37,8 @@ LAYER_FILES = {
 router = APIRouter()
 
 
-def service_of(request: Request) -> Service:
-    """Return what all requests share."""
+async def service_of(request: Request) -> Service:
+    """Return what all requests share (async, so that no thread is started for it)."""
     return request.app.state.service
 
 
@@ -70,13 +70,13 @@ Asked = Annotated[Job, Depends(read_job)]
 
 
 @router.get("/healthz", tags=["health"])
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     """Tell that the server answers."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", tags=["health"], responses=documented(HTTPStatus.SERVICE_UNAVAILABLE))
-def readyz(service: Shared) -> dict[str, str]:
+async def readyz(service: Shared) -> dict[str, str]:
     """Tell whether the model is loaded, so that photos can be sent."""
     assert service.studio
     return {"status": "ready"}
