@@ -3,8 +3,8 @@
     python scripts/time_batch.py [PHOTOS_A_SIZE]     measure, then write
     python scripts/time_batch.py --write             write the page's table from the stored figures
 
-Photos are the project's own example, enlarged. Figures: results/batch/timing.json; the table between
-the markers of docs/cluster.md.
+Photos are the project's own example, enlarged. Figures: results/batch/timing.json; the table
+between the markers of docs/cluster.md.
 """
 
 from __future__ import annotations
