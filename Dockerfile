@@ -6,14 +6,14 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY src ./src
-RUN python -m venv /opt/pellucid \
-    && /opt/pellucid/bin/pip install --no-cache-dir -c constraints.txt ".[web,formats]"
+RUN python -m venv /srv/pellucid \
+    && /srv/pellucid/bin/pip install --no-cache-dir -c constraints.txt ".[web,formats]"
 
 FROM python:3.12-slim
-COPY --from=build /opt/pellucid /opt/pellucid
+COPY --from=build /srv/pellucid /srv/pellucid
 RUN useradd --system --no-create-home --uid 10001 pellucid
 USER 10001
-ENV PATH=/opt/pellucid/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/srv/pellucid/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://localhost:7860/readyz', timeout=4)"]
 # Browsers reach it as localhost; add --allow-host NAME for another name.
