@@ -44,3 +44,9 @@ def appearing_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name in its folder and move it into place."""
+    with appearing_whole(path) as temporary:
+        temporary.write_bytes(data)

@@ -6,7 +6,6 @@ stays as it is to the bit, between them light is mixed linearly (a feathered edg
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from pellucid.errors import PhotoError
 from pellucid.photo import Photo, ReadLimits, read_photo
+from pellucid.photo.read import named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def read_region(
     """
     name = "the mask" if isinstance(file, bytes) else f"the mask {file}"
     mask = read_photo(
-        _named(file) if isinstance(file, bytes) else file, limits=limits or ReadLimits()
+        named(file, name) if isinstance(file, bytes) else file, limits=limits or ReadLimits()
     )
     width, height = mask.size
     if abs(width * size[1] / (height * size[0]) - 1.0) > MASK_ASPECT:
@@ -53,12 +53,6 @@ def read_region(
         return weight
     resized = Image.fromarray(weight).resize(size, Image.Resampling.BILINEAR)
     return np.clip(np.asarray(resized, np.float32), 0.0, 1.0)
-
-
-def _named(content: bytes) -> io.BytesIO:
-    stream = io.BytesIO(content)
-    stream.name = "the mask"  # for messages
-    return stream
 
 
 def _weight(mask: Photo) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from pellucid.batch.tasks import BatchOptions, Record, Task
 from pellucid.errors import PellucidError
 from pellucid.layer_files import FORMATS
 from pellucid.photo import WriteOptions, read_photo, write_photo
+from pellucid.photo.read import named
 from pellucid.region import read_region
 from pellucid.separation import Separation
 from pellucid.separator import Separator
@@ -53,9 +54,7 @@ class BatchWorker:
         )
 
     def _separate(self, task: Task, content: bytes) -> Separation:
-        stream = io.BytesIO(content)
-        stream.name = task.photo
-        photo = read_photo(stream)
+        photo = read_photo(named(content, task.photo))
         separation = self._separator.separate(
             photo, transmission=task.transmission, reflection=task.reflection
         )

@@ -14,6 +14,7 @@ from pellucid.cli.plan import STREAM, Job
 from pellucid.errors import PhotoError
 from pellucid.layer_files import FORMATS, Format
 from pellucid.photo import WriteOptions, read_photo, write_photo
+from pellucid.photo.read import named
 from pellucid.photo.write import replace_file
 from pellucid.region import read_region
 from pellucid.untrusted import printable
@@ -73,7 +74,7 @@ class Worker:
     def _separate(self, job: Job) -> tuple[Separation, tuple[str, ...]]:
         self._check_targets(job)
         content = _from_stdin() if job.source == STREAM else None
-        photo = read_photo(job.source if content is None else _named(content))
+        photo = read_photo(job.source if content is None else named(content, "<stdin>"))
         separation = self._separator.separate(
             photo,
             transmission=self._settings.transmission,
@@ -116,12 +117,6 @@ class Worker:
         notes = write_photo(photo, encoded, format=self._settings.format, options=options)
         _to_stdout(encoded.getvalue())
         return notes
-
-
-def _named(content: bytes) -> io.BytesIO:
-    stream = io.BytesIO(content)
-    stream.name = "<stdin>"
-    return stream
 
 
 def _copy(source: str | bytes, target: str) -> None:

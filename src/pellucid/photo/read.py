@@ -84,6 +84,13 @@ def read_photo(
         ) from error
 
 
+def named(content: bytes, name: str) -> io.BytesIO:
+    """Return a stream of a file's bytes that errors and formats know by this name."""
+    stream = io.BytesIO(content)
+    stream.name = name
+    return stream
+
+
 def _load(source: str | Path | bytes | BinaryIO, limits: ReadLimits) -> tuple[str, str, bytes]:
     """Return a printable name, the name's suffix and the content."""
     if isinstance(source, bytes | bytearray | memoryview):

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from pellucid.errors import PhotoError
 from pellucid.layer_files import Format, Layers, target_suffix
 from pellucid.photo import Photo, ReadLimits, WriteOptions, format_for, read_photo, write_photo
+from pellucid.photo.read import named
 from pellucid.region import read_region
 from pellucid.separation import Separation
 from pellucid.separator import Separator
@@ -92,9 +93,7 @@ class Studio:
         return files
 
     def _read(self, job: Job) -> Photo:
-        stream = io.BytesIO(job.photo.read())
-        stream.name = job.name
-        return read_photo(stream, limits=self._limits)
+        return read_photo(named(job.photo.read(), job.name), limits=self._limits)
 
     def _separate(self, photo: Photo, job: Job) -> Separation:
         return self._separator.separate(

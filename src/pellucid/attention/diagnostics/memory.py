@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) == 1 and arguments[0].isdecimal():
         print(json.dumps(asdict(measure_length(int(arguments[0])))))
         return
-    from pellucid.attention.diagnostics.report import write_whole
+    from pellucid.files import write_whole
 
     rows = measure_table(tuple(map(int, arguments[1:])) or LENGTHS)
     setting = {"layers": LAYERS, "dim": DIM, "heads": HEADS, "dtype": "float32", "device": "cpu"}

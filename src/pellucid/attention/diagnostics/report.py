@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.states import InspectionError
 from pellucid.attention.records import dump_record, json_schema, load_record
-from pellucid.files import appearing_whole
+from pellucid.files import write_whole
 
 FORMAT = "pellucid-attention-report"
 VERSION = 1
@@ -156,9 +156,3 @@ class Report:
     def save(self, path: Path) -> None:
         """Write the JSON file, whole or not at all."""
         write_whole(path, self.to_json().encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name in its folder and move it into place."""
-    with appearing_whole(path) as temporary:
-        temporary.write_bytes(data)

@@ -10,7 +10,7 @@ from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.quantisation.config import Kind, QuantisationConfig
 from pellucid.attention.records import dump_record, json_schema, load_record
 from pellucid.errors import DataError
-from pellucid.files import appearing_whole
+from pellucid.files import write_whole
 
 FORMAT = "pellucid-quantisation-report"
 VERSION = 1
@@ -113,5 +113,4 @@ class QuantisationReport:
 
     def save(self, path: Path) -> None:
         """Write the JSON file, whole or not at all."""
-        with appearing_whole(path) as temporary:
-            temporary.write_text(self.to_json() + "\n", encoding="utf-8")
+        write_whole(path, (self.to_json() + "\n").encode())

@@ -164,7 +164,7 @@ def _fail(message: str) -> Any:
 def _write(report: Report, alarms: list[str], folder: Path) -> None:
     from pellucid.attention.diagnostics.maps import report_maps, to_png
     from pellucid.attention.diagnostics.page import to_html
-    from pellucid.attention.diagnostics.report import write_whole
+    from pellucid.files import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     report.save(folder / "report.json")
