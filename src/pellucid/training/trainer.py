@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pellucid.errors import PellucidError
 from pellucid.files import locked
-from pellucid.network.pretrained import load_imagenet_weights
+from pellucid.network.pretrained import keep_depthwise_filters, load_imagenet_weights
 from pellucid.network.separation import SeparationNetwork
 from pellucid.network.weights import fit_weights
 from pellucid.training.batches import Ahead, Batches, Group, to_device
@@ -196,6 +196,7 @@ class Trainer:
             fit_weights(network, load_weights(Path(self.config.start_from)), self.config.start_from)
         elif self.config.network.encoder == "efficientnet-lite0":
             load_imagenet_weights(network.encoder)  # pyright: ignore[reportArgumentType]
+        keep_depthwise_filters(network.encoder)  # pyright: ignore[reportArgumentType]
         average = SeparationNetwork(self.config.network)
         average.load_state_dict(network.state_dict())
         average.requires_grad_(False)
@@ -206,7 +207,7 @@ class Trainer:
     def _trained(self) -> dict[Tensor, str]:
         named = dict(self.network.named_parameters(prefix="network"))
         named |= dict(self.objective.embedding.named_parameters(prefix="objective"))
-        return {parameter: name for name, parameter in named.items()}
+        return {parameter: name for name, parameter in named.items() if parameter.requires_grad}
 
     def _resume(self) -> None:
         found = load_newest_checkpoint(self.folder)
