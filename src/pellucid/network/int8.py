@@ -8,6 +8,7 @@ the last ones of the heads make light so small that 256 levels would show.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,15 +34,25 @@ Feed = dict[str, "NDArray[Any]"]
 """Inputs of one run of an exported model, by name."""
 
 
-def quantise(source: Path, target: Path, feeds: Sequence[Feed]) -> None:
+SMALLEST_PRODUCT = 1024
+"""Numbers of the smallest matrix that is rounded for a matrix product: those of gates are smaller,
+and published work leaves gates in full precision."""
+
+
+def quantise(
+    source: Path, target: Path, feeds: Sequence[Feed], matrix_products: bool = False
+) -> None:
     """Write a model whose 1×1 convolutions compute with 8 bits.
 
     Args:
         source: ONNX file that this project exported.
         target: ONNX file to write, whole or not at all.
         feeds: inputs whose activations tell the ranges; some dozens, of every kind that is used.
+        matrix_products: with 8 bits too: linear layers and attention, which are the language path
+            and AGAM. It saves next to nothing; it shows what rounding does to the attention.
     """
     model = _with_float_weights(onnx.load(source))
+    chosen = _pointwise_convolutions(model) + (_matrix_products(model) if matrix_products else [])
     with (
         tempfile.TemporaryDirectory() as folder,
         appearing_whole(target) as partial,
@@ -54,7 +65,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed]) -> None:
             quantised,
             _Feeds(feeds),
             quant_format=QuantFormat.QDQ,
-            nodes_to_quantize=_pointwise_convolutions(model),
+            nodes_to_quantize=chosen,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -98,3 +109,13 @@ def _pointwise_convolutions(model: onnx.ModelProto) -> list[str]:
     sizes = {tensor.name: tuple(tensor.dims[2:]) for tensor in model.graph.initializer}
     nodes = (node for node in model.graph.node if node.op_type == "Conv")
     return [node.name for node in nodes if sizes.get(node.input[1]) == (1, 1)]
+
+
+def _matrix_products(model: onnx.ModelProto) -> list[str]:
+    sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
+    nodes = (node for node in model.graph.node if node.op_type in ("MatMul", "Gemm"))
+    return [
+        node.name
+        for node in nodes
+        if min(sizes.get(name, SMALLEST_PRODUCT) for name in node.input[:2]) >= SMALLEST_PRODUCT
+    ]
