@@ -46,12 +46,12 @@ Written by `python scripts/ablate_language.py PHOTOS` from
 Every row is the language path (hypercolumn, AGAM, description encoder, language gate, AGIM) taught
 by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by the
 frozen encoder as ImageNet made it, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of
-mixtures of validation photos, at 8×8 places. Mean over the seeds, lowest to highest in brackets. It
+mixtures of validation photos, at {places}×{places} places. Mean over the seeds, lowest to highest in brackets. It
 is a stage at a tenth of the cost of training the whole network, and here a short one, so it ranks
 ways to use words; it does not tell what a decoder makes of them.
 
 - **told apart**: symmetric 50:50 mixtures, both descriptions: T̂ − R̂ points the way of T − R.
-- **without words**: PSNR of T at 8×8 places with nothing said, on sharp reflections.
+- **without words**: PSNR of T at these places with nothing said, on sharp reflections.
 - **right / wrong words**: the same above that; both descriptions right, or both of other photos.
 - **gate**: mean language gate of the transmission's description.
 - **sinks**: share of (head, description) pairs of six words or more in which one word takes over
@@ -84,7 +84,7 @@ the interval leaves out zero; of this many figures, one in twenty does so by cha
 
 """
 STAGE = WordsFirstConfig(
-    groups=64, held_out=24, rounds=2, batch=BatchConfig(group=32, synthesis=SHOWN)
+    groups=64, held_out=24, rounds=2, places=4, batch=BatchConfig(group=32, synthesis=SHOWN)
 )
 SEEDS = (0, 1, 2)
 

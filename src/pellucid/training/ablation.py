@@ -1,7 +1,7 @@
 """What each part of the language path is for: equal budgets, several seeds, one protocol.
 
 Every variant learns in the stage of `words_first` from the same glances (one encoder, so one look
-at the mixtures serves all), and is measured on mixtures of validation photos at 8×8 places. That
+at the mixtures serves all), and is measured on mixtures of validation photos at few places. That
 stage is a tenth of the cost of training the whole network, which is what makes seeds affordable;
 what it cannot tell is what the decoder would have made of it.
 """
@@ -64,7 +64,7 @@ def variants(network: NetworkConfig, stage: WordsFirstConfig) -> list[Variant]:
         Variant("no text", network, stage, spoken=False),
         *(
             Variant(f"{name} attention", replace(network, attention=name), stage)
-            for name in ("softmax", "iga", "iga-query", "vga-key", "vga-mixed")
+            for name in ("softmax", "iga", "vga-key", "vga-mixed", "iga-query")
             if name != network.attention
         ),
         Variant("no language gate", replace(network, language_gate=False), stage),

@@ -1,4 +1,4 @@
-"""What computing with few bits costs a taught language path: simulated, at 8×8 places.
+"""What computing with few bits costs a taught language path: simulated, at few places.
 
 All linear layers of AGAM, the description encoder, the language gate and AGIM are quantised with
 what goes in and what comes out, so queries, keys and values of the cross-attention too; its gates
@@ -39,7 +39,7 @@ class _Painting(nn.Module):
         self.network = stage.network  # registered, so that its layers are found
         self._paint = stage.paint
 
-    def forward(self, glance: Glance, group: Group) -> Float[Tensor, "B 6 8 8"]:
+    def forward(self, glance: Glance, group: Group) -> Float[Tensor, "B 6 h w"]:
         return self._paint(glance, group).layers
 
 

@@ -50,14 +50,16 @@ class WordsFirstConfig:
     """Groups of mixtures of validation photos, to measure on."""
     rounds: int = 8
     """How often the language path goes through all groups."""
+    places: int = ASSIGNMENT_GRID
+    """Places to a side of what is kept of a mixture."""
     learning_rate: float = 1e-3
     assignment: float = 0.05
     gate: float = 0.05
     contrastive: float = 0.02
     """Weights of the losses beside that of the layers themselves."""
     correspondence: float = 0.0
-    """Weight of the trainer's layer correspondence, on layers of 8×8 places; 0 leaves it out, since
-    here it brought nothing (docs/ablation.md)."""
+    """Weight of the trainer's layer correspondence, on painted layers; 0 leaves it out. What it
+    does: docs/ablation.md."""
     seed: int = 0
     batch: BatchConfig = field(default_factory=lambda: BatchConfig(group=64, synthesis=SHOWN))
 
@@ -66,9 +68,9 @@ class WordsFirstConfig:
 class Glance:
     """What is kept of one group of mixtures."""
 
-    stacked: Float[Tensor, "B P 8 8"]
+    stacked: Float[Tensor, "B P h w"]
     """The encoder's levels, half precision."""
-    truth: Float[Tensor, "B 6 8 8"]
+    truth: Float[Tensor, "B 6 h w"]
     """Both layers, encoded."""
     mixtures: Mixtures
     """Without pixels: recipes and what adds."""
@@ -79,7 +81,7 @@ class Glance:
 class Painted(NamedTuple):
     """Both layers as painted from one glance, and how the words were heard."""
 
-    layers: Float[Tensor, "B 6 8 8"]
+    layers: Float[Tensor, "B 6 h w"]
     transmission: Guided
     reflection: Guided
     tokens: Float[Tensor, "B K C"]
@@ -108,6 +110,7 @@ class Glances:
         self, network: SeparationNetwork, store: PhotoStore, config: WordsFirstConfig, groups: int
     ) -> None:
         self.batches = Batches(store, config.batch, config.seed)
+        self.places = config.places
         self.device = next(network.parameters()).device
         seeds = (np.random.default_rng((config.seed, number)) for number in range(groups))
         self.seen = [self._look(network, random) for random in seeds]
@@ -129,8 +132,8 @@ class Glances:
         truth = torch.cat([to_encoded(mixtures.transmission), to_encoded(mixtures.reflection)], 1)
         nothing = torch.empty(len(truth), 3, 0, 0)  # a slice would keep all pixels in memory
         return Glance(
-            F.adaptive_avg_pool2d(stack(pyramid), ASSIGNMENT_GRID).half(),
-            F.adaptive_avg_pool2d(truth, ASSIGNMENT_GRID).to(self.device),
+            F.adaptive_avg_pool2d(stack(pyramid), self.places).half(),
+            F.adaptive_avg_pool2d(truth, self.places).to(self.device),
             mixtures._replace(mixture=nothing, transmission=nothing, reflection=nothing),
             (behind, mirrored),
         )
@@ -140,7 +143,8 @@ class Unspoken(Glances):
     """The same glances, of which nothing is ever said."""
 
     def __init__(self, glances: Glances) -> None:
-        self.batches, self.device, self.seen = glances.batches, glances.device, glances.seen
+        self.batches, self.device = glances.batches, glances.device
+        self.places, self.seen = glances.places, glances.seen
 
     def told(
         self, number: int, captions: CaptionConfig, random: np.random.Generator
@@ -251,6 +255,7 @@ class WordsFirst:
             + layer_correspondence(layer_r, words_r, words_t, both)
         )
 
-    def _embed(self, layers: Float[Tensor, "B 6 8 8"]) -> Float[Tensor, "B2 C"]:
+    def _embed(self, layers: Float[Tensor, "B 6 h w"]) -> Float[Tensor, "B2 C"]:
         """Embed all transmissions, then all reflections."""
-        return self.embedding.layer(torch.cat(layers.chunk(2, dim=1)).flatten(1))
+        both = torch.cat(F.adaptive_avg_pool2d(layers, ASSIGNMENT_GRID).chunk(2, dim=1))
+        return self.embedding.layer(both.flatten(1))
