@@ -46,9 +46,10 @@ Written by `python scripts/ablate_language.py PHOTOS` from
 Every row is the language path (hypercolumn, AGAM, description encoder, language gate, AGIM) taught
 by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by the
 frozen encoder as ImageNet made it, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of
-mixtures of validation photos, at {places}×{places} places. Mean over the seeds, lowest to highest in brackets. It
-is a stage at a tenth of the cost of training the whole network, and here a short one, so it ranks
-ways to use words; it does not tell what a decoder makes of them.
+mixtures of validation photos, at {places}×{places} places. Mean over the seeds, lowest to highest
+in brackets. It is a small part of the cost of training the whole network, and a short stage, so it
+ranks ways to use words early in training; it does not tell what a decoder makes of them, nor what
+ten times the mixtures would.
 
 - **told apart**: symmetric 50:50 mixtures, both descriptions: T̂ − R̂ points the way of T − R.
 - **without words**: PSNR of T at these places with nothing said, on sharp reflections.

@@ -33,7 +33,7 @@ from pellucid.evaluation.rounding import compare
 from pellucid.evaluation.study import applicable_modes
 from pellucid.files import appearing_whole
 from pellucid.network.export import ship
-from pellucid.network.int8 import quantise
+from pellucid.network.int8 import Part, quantise
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
 from pellucid.training.batches import Batches
 from pellucid.training.language_tuning import (
@@ -49,9 +49,13 @@ WEIGHTS = Path("src/pellucid/weights/lite.safetensors")
 RESULTS = Path("results/int8/attention.json")
 TUNING = TuningConfig()
 CALIBRATION_PHOTOS = 24
-SEEDS = (0, 1, 2)
-KINDS = {"1×1 convolutions": False, "matrix products too": True}
-"""What computes with 8 bits, and whether matrix products do."""
+SEEDS = (0, 1)
+KINDS: dict[str, list[Part]] = {
+    "1×1 convolutions": ["convolutions"],
+    "matrix products": ["products"],
+    "both": ["convolutions", "products"],
+}
+"""What computes with 8 bits."""
 
 
 def stated() -> dict[str, Any]:
@@ -95,7 +99,7 @@ def measure(
         feeds = calibration_feeds(original, shown)
         int8 = {kind: folder / f"{number}.onnx" for number, kind in enumerate(KINDS)}
         for kind, path in int8.items():
-            quantise(original, path, feeds, matrix_products=KINDS[kind])
+            quantise(original, path, feeds, KINDS[kind])
         return {
             set_name: {
                 str(mode): {

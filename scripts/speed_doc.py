@@ -63,7 +63,7 @@ def int8_attention_text() -> str:
     return f"{head}\n\n{TextTable(titles, rows).markdown()}"
 
 
-INT8_PARTS = ("1×1 convolutions", "matrix products too")
+INT8_PARTS = ("1×1 convolutions", "matrix products", "both")
 
 
 def _int8_rows(attention: str, runs: Sequence[dict[str, Any]]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""An exported model whose 1×1 convolutions compute with 8 bits: static, calibrated quantisation.
+"""An exported model that computes with 8 bits in parts: static, calibrated quantisation.
 
 Weights get a scale a channel, activations one a tensor, from the range that calibration photos
 show. The 1×1 convolutions are most of the arithmetic. The others stay in float: a depthwise
@@ -12,7 +12,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -34,25 +34,29 @@ Feed = dict[str, "NDArray[Any]"]
 """Inputs of one run of an exported model, by name."""
 
 
+Part = Literal["convolutions", "products"]
+"""What can compute with 8 bits: 1×1 convolutions, and matrix products, which are the linear layers
+and the attention of AGAM and the language path."""
+
 SMALLEST_PRODUCT = 1024
 """Numbers of the smallest matrix that is rounded for a matrix product: those of gates are smaller,
 and published work leaves gates in full precision."""
 
 
 def quantise(
-    source: Path, target: Path, feeds: Sequence[Feed], matrix_products: bool = False
+    source: Path, target: Path, feeds: Sequence[Feed], parts: Sequence[Part] = ("convolutions",)
 ) -> None:
-    """Write a model whose 1×1 convolutions compute with 8 bits.
+    """Write a model of which parts compute with 8 bits.
 
     Args:
         source: ONNX file that this project exported.
         target: ONNX file to write, whole or not at all.
         feeds: inputs whose activations tell the ranges; some dozens, of every kind that is used.
-        matrix_products: with 8 bits too: linear layers and attention, which are the language path
-            and AGAM. It saves next to nothing; it shows what rounding does to the attention.
+        parts: which. Matrix products save next to nothing; rounding them shows what 8 bits do to
+            the attention.
     """
     model = _with_float_weights(onnx.load(source))
-    chosen = _pointwise_convolutions(model) + (_matrix_products(model) if matrix_products else [])
+    chosen = [name for part in parts for name in _NODES[part](model)]
     with (
         tempfile.TemporaryDirectory() as folder,
         appearing_whole(target) as partial,
@@ -119,3 +123,6 @@ def _matrix_products(model: onnx.ModelProto) -> list[str]:
         for node in nodes
         if min(sizes.get(name, SMALLEST_PRODUCT) for name in node.input[:2]) >= SMALLEST_PRODUCT
     ]
+
+
+_NODES = {"convolutions": _pointwise_convolutions, "products": _matrix_products}

@@ -31,8 +31,8 @@ Looked = tuple[Seen, Group]
 class TuningConfig:
     """How much is looked at, and how long is learnt from it."""
 
-    steps: int = 180
-    groups: int = 60
+    steps: int = 120
+    groups: int = 40
     learning_rate: float = 1e-3
     """At the start; it falls along a cosine."""
     clip: float = 1.0
@@ -47,16 +47,18 @@ def with_attention(
 ) -> SeparationNetwork:
     """Return a trained network with a cross-attention of this kind that knows nothing yet.
 
+    All kinds start from the same numbers but for their gates.
+
     Raises:
         WeightsError: the weights cannot be read, or are of another network.
         ConfigError: there is no attention of this name.
     """
     trained = load_shipped_network(weights, config).state_dict()
     torch.manual_seed(seed)
+    start = SeparationNetwork(replace(config, attention="softmax")).state_dict()
     network = SeparationNetwork(replace(config, attention=attention))
-    own = network.state_dict()
     kept = {name: value for name, value in trained.items() if not name.startswith("interaction.")}
-    network.load_state_dict(own | kept)
+    network.load_state_dict(network.state_dict() | start | kept)
     return network
 
 
