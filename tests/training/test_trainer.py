@@ -13,8 +13,8 @@ import torch
 
 from pellucid.errors import ConfigError, WeightsError
 from pellucid.training.checkpoint import load_newest_checkpoint, load_weights
-from pellucid.training.config import OptimiserConfig, read_training_config
-from pellucid.training.trainer import Trainer, TrainingError, learning_rate_scale
+from pellucid.training.config import read_training_config
+from pellucid.training.trainer import Trainer, TrainingError
 
 from ..faults import fault
 
@@ -91,12 +91,6 @@ def test_a_run_that_only_has_bad_steps_gives_up(tiny_run, change, monkeypatch):
     monkeypatch.setattr(trainer, "step", lambda: {"total": float("nan")})
     with pytest.raises(TrainingError, match="learning_rate"):
         trainer.run()
-
-
-def test_learning_rate_warms_up_stays_and_falls():
-    config = OptimiserConfig(warmup=10, decay_from=50)
-    scales = [learning_rate_scale(step, config, 100) for step in (0, 4, 9, 30, 50, 75, 100)]
-    assert scales == pytest.approx([0.1, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0], abs=1e-6)
 
 
 TWO_PROCESSES = """
