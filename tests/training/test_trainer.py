@@ -62,6 +62,15 @@ def test_training_changes_every_part(tiny_run):
     assert parts == {name.split(".")[0] for name in before}
 
 
+def test_the_encoder_learns_but_for_its_depthwise_filters(tiny_run):
+    trainer = Trainer(tiny_run)
+    before = {name: p.clone() for name, p in trainer.network.encoder.named_parameters()}
+    trainer.step()
+    after = dict(trainer.network.encoder.named_parameters())
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in before if name.endswith("depthwise.weight")}
+
+
 def test_validation_writes_metrics_best_weights_and_resumes(tiny_run, change):
     told = change(tiny_run, validation=change(tiny_run.validation, every=2), steps=2)
     trainer = Trainer(told)
