@@ -46,11 +46,11 @@ Written by `python scripts/ablate_language.py PHOTOS` from
 
 Every row is the language path (hypercolumn, AGAM, description encoder, language gate, AGIM) taught
 by `pellucid.training.words_first` from the same {groups} groups of {group} mixtures seen by the
-frozen encoder as ImageNet made it, {rounds} rounds, {seeds} seeds; measured on {held_out} groups of
-mixtures of validation photos, at {places}×{places} places. Mean over the seeds, lowest to highest
-in brackets. It is a small part of the cost of training the whole network, and a short stage, so it
-ranks ways to use words early in training; it does not tell what a decoder makes of them, nor what
-ten times the mixtures would.
+frozen encoder as ImageNet made it, {rounds} rounds; measured on {held_out} groups of mixtures of
+validation photos, at {places}×{places} places. Mean over the seeds, of which there are up to
+{seeds}, lowest to highest in brackets. It is a small part of the cost of training the whole
+network, and a short stage, so it ranks ways to use words early in training; it does not tell what a
+decoder makes of them, nor what ten times the mixtures would.
 
 - **told apart**: symmetric 50:50 mixtures, both descriptions: T̂ − R̂ points the way of T − R.
 - **without words**: PSNR of T at these places with nothing said, on sharp reflections.
@@ -81,8 +81,9 @@ COLUMNS = {
 DIFFERENCES = """
 ## Against the shipped design
 
-Difference to "as shipped", paired by seed, with its 95 % t-interval over {seeds} seeds. Bold where
-the interval leaves out zero; of this many figures, one in twenty does so by chance.
+Difference to "as shipped", paired by seed, with its 95 % t-interval over the seeds that both have;
+told apart and sinks in points of a percent. Bold where the interval leaves out zero; of this many
+figures, one in twenty does so by chance.
 
 """
 SHOWN = SynthesisConfig(
@@ -139,16 +140,21 @@ def write_results(results: dict[str, Any]) -> None:
 def write_page(results: dict[str, Any]) -> None:
     seeds = max(len(runs) for runs in results["runs"].values())
     text = PAGE_HEAD.format(**results["stage"], seeds=seeds, sink=SINK_SHARE)
-    text += table({name: cells(summary) for name, summary in results["summary"].items()})
+    text += table(
+        ["variant", "seeds", *COLUMNS],
+        [
+            [name, str(len(results["runs"][name])), *cells(summary)]
+            for name, summary in results["summary"].items()
+        ],
+    )
     if seeds > 1:
-        text += DIFFERENCES.format(seeds=seeds) + table(differences(results["runs"]))
+        text += DIFFERENCES + table(["variant", "seeds", *COLUMNS], differences(results["runs"]))
     with appearing_whole(PAGE) as partial:
         partial.write_text(text, "utf-8")
 
 
-def table(rows: dict[str, list[str]]) -> str:
-    lines = ["| variant | " + " | ".join(COLUMNS) + " |", "| --- " * (len(COLUMNS) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in rows.items()]
+def table(titles: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in (titles, ["---"] * len(titles), *rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -165,13 +171,17 @@ def cell(figure: dict[str, float], scale: float, unit: str) -> str:
     return f"{mean:.{digits}f}{unit} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def differences(runs: dict[str, dict[str, dict[str, float]]]) -> dict[str, list[str]]:
+def differences(runs: dict[str, dict[str, dict[str, float]]]) -> list[list[str]]:
     """Return a row for each variant but the first; seeds that one of the two lacks are left out."""
     (_, first), *others = runs.items()
-    return {
-        name: [difference(first, own, key, scale) for key, scale, _ in COLUMNS.values()]
+    return [
+        [
+            name,
+            str(len(own.keys() & first.keys())),
+            *(difference(first, own, key, scale) for key, scale, _ in COLUMNS.values()),
+        ]
         for name, own in others
-    }
+    ]
 
 
 def difference(
