@@ -23,9 +23,6 @@ from pellucid.text import TOKEN_WIDTH, word_table
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
 from pellucid.training.photos import PhotoStore
 
-AMBIGUOUS = "symmetric"
-"""Name of the recipe whose layers only words can tell apart."""
-
 REFLECTIONLESS = "clean"
 """Name of the recipe without a reflection: words about one are wrong whatever they say."""
 
@@ -107,7 +104,7 @@ class Batches:
     ) -> tuple[Told, Told]:
         """Draw what is said of mixtures of the photos with these numbers."""
         names = [self.config.synthesis.recipes[index].name for index in recipe.tolist()]
-        fates = [draw_fates(captions, name == AMBIGUOUS, random) for name in names]
+        fates = [draw_fates(captions, random) for _ in names]
         fates = [
             (t, Fate.WRONG if name == REFLECTIONLESS and r == Fate.KEPT else r)
             for name, (t, r) in zip(names, fates, strict=True)
