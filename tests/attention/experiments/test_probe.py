@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from pellucid.attention.experiments.backcopy import sonnet_task
-from pellucid.attention.experiments.transformer import Transformer, TransformerConfig, build
 from pellucid.attention.experiments.interventions import INTERVENTIONS, intervene
 from pellucid.attention.experiments.methods import METHODS
 from pellucid.attention.experiments.probe import DEFINITIONS, first_token_weights, measure
+from pellucid.attention.experiments.transformer import Transformer, TransformerConfig, build
 from pellucid.attention.gradients import attention_gradients
 from pellucid.attention.module import Attention
 from pellucid.attention.reference import reference_attention

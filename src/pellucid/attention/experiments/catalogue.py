@@ -10,8 +10,9 @@ from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLA
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment
 from pellucid.attention.experiments.language import BITS, masked_run, next_run
-from pellucid.attention.experiments.language_claims import CLAIMS as LANGUAGE_CLAIMS
 from pellucid.attention.experiments.language_claims import (
+    DECODER_CLAIMS,
+    ENCODER_CLAIMS,
     PUBLISHED_DECODER,
     PUBLISHED_ENCODER,
     cost,
@@ -165,6 +166,7 @@ _MENDING_COLUMNS: tuple[Column, ...] = (
 )
 
 
+_MASK_PEAK = at_end("peak_mask", "max abs h, [MASK]")
 _LANGUAGE_COLUMNS: tuple[Column, ...] = (
     at_end("perplexity", "perplexity"),
     at_end("inf_norm", "max inf norm"),
@@ -178,14 +180,14 @@ _LANGUAGE_COLUMNS: tuple[Column, ...] = (
 )
 
 
-def _language_panels(name: str) -> Callable[[Groups], Mapping[str, Sequence[Panel]]]:
+def _language_panels(name: str, peak: str) -> Callable[[Groups], Mapping[str, Sequence[Panel]]]:
     def panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
         titles = _LANGUAGE_TITLES
         return {
             name: [
                 panel(groups, "inf_norm", "max inf norm", titles, logarithmic=True),
                 panel(groups, "kurtosis", "kurtosis", titles),
-                panel(groups, "peak_first", "max|h|, first token", titles, logarithmic=True),
+                panel(groups, f"peak_{peak}", f"max abs h, {peak} token", titles, logarithmic=True),
                 panel(groups, "first_attention", "attention on the first token", titles),
                 panel(groups, "drain_first", "‖V_s‖ / median", titles),
                 panel(groups, "loss", "held-out loss, nats", titles),
@@ -248,8 +250,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             seeds=LANGUAGE_SEEDS,
             make_run=next_run,
             columns=_LANGUAGE_COLUMNS,
-            panels=_language_panels("language"),
-            claims=LANGUAGE_CLAIMS,
+            panels=_language_panels("language", "first"),
+            claims=DECODER_CLAIMS,
             published=PUBLISHED_DECODER,
         ),
         "masked": Experiment(
@@ -258,9 +260,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             groups=_LANGUAGE_TITLES,
             seeds=LANGUAGE_SEEDS,
             make_run=masked_run,
-            columns=_LANGUAGE_COLUMNS,
-            panels=_language_panels("masked"),
-            claims=LANGUAGE_CLAIMS,
+            columns=(*_LANGUAGE_COLUMNS, _MASK_PEAK),
+            panels=_language_panels("masked", "mask"),
+            claims=ENCODER_CLAIMS,
             published=PUBLISHED_ENCODER,
         ),
     }

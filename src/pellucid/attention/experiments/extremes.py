@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pellucid.attention.diagnostics import Inspector
 from pellucid.attention.experiments.objectives import Example
+from pellucid.attention.experiments.source_text import MASK
 from pellucid.attention.experiments.transformer import Transformer
 
 _INSPECTED = (
@@ -31,7 +32,8 @@ def extremes(model: Transformer, examples: Sequence[Example]) -> dict[str, float
     Returns:
         The figures of `pellucid.attention.diagnostics` that the papers' tables have, with
         `peak_first` and `peak_other`: the mean over sequences of max|h| at the first token, and of
-        its median over the other tokens, each of the block where that is largest.
+        its median over the other tokens, each of the block where that is largest. If some tokens
+        are hidden, `peak_mask` is its mean over those.
 
     """
     with ExitStack() as stack:
@@ -43,6 +45,9 @@ def extremes(model: Transformer, examples: Sequence[Example]) -> dict[str, float
     figures = {name: summary[name].mean for name in _INSPECTED}
     figures["peak_first"] = max(peak.first() for peak in peaks)
     figures["peak_other"] = max(peak.other() for peak in peaks)
+    hidden = torch.cat([example.inputs for example in examples]) == MASK
+    if hidden.any():
+        figures["peak_mask"] = max(peak.mean(hidden) for peak in peaks)
     return figures
 
 
@@ -58,6 +63,9 @@ class _Peaks:
 
     def first(self) -> float:
         return float(torch.cat(self._found)[:, 0].mean())
+
+    def mean(self, where: Bool[Tensor, "batch tokens"]) -> float:
+        return float(torch.cat(self._found)[where].mean())
 
     def other(self) -> float:
         return float(torch.cat(self._found)[:, 1:].median(dim=-1).values.mean())

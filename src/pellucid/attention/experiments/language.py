@@ -30,7 +30,8 @@ from pellucid.errors import DataError
 
 Blocks = Int[Tensor, "blocks tokens"]
 
-BITS = ("W8A8", "W4A8")
+# The papers have the first two; four bits for activations ask more of extremes.
+BITS = ("W8A8", "W4A8", "W8A4")
 _HELD_OUT_SEED = 1_000_003
 _BATCH = 32  # of evaluation
 
@@ -65,17 +66,17 @@ class LanguageConfig:
     seed: int
     objective: str = "next"
     dim: int = 64
-    heads: int = 4
-    layers: int = 3
+    heads: int = 1
+    layers: int = 2
     style: Style = "llama"
     length: int = 64
     batch: int = 8
-    steps: int = 400
+    steps: int = 480
     learning_rate: float = 1e-2
     warmup: int = 50
     weight_decay: float = 0.1
     largest_gradient: float = 1.0
-    points: int = 5
+    points: int = 6
     held_out: int = 64
     calibrations: int = 3
     calibration_batches: int = 16
@@ -88,7 +89,9 @@ def next_run(group: str, seed: int, quick: bool) -> Run:
 
 def masked_run(group: str, seed: int, quick: bool) -> Run:
     """Train one masked encoder and measure it."""
-    return _run(LanguageConfig(group, seed, "masked"), quick)
+    # Fewer answers a step; at the decoder's rate nothing beyond frequencies is learnt.
+    config = LanguageConfig(group, seed, "masked", learning_rate=5e-3, steps=640)
+    return _run(config, quick)
 
 
 def _run(config: LanguageConfig, quick: bool) -> Run:

@@ -65,19 +65,22 @@ def cost(run: Run, bits: str) -> float:
     return end(run, bits) - end(run, "perplexity")
 
 
-def _cheaper(group: str, bits: str, source: str) -> Claim:
+def _cheaper(group: str, source: str) -> Claim:
     def holds(seed: Seed) -> bool:
-        return cost(seed[group], bits) < cost(seed["vanilla"], bits)
+        return cost(seed[group], "W8A8") < cost(seed["vanilla"], "W8A8")
 
     title = METHODS[group].title
-    return Claim(f"{title}: {bits} costs less than vanilla's", source, holds, [group, "vanilla"])
+    return Claim(f"{title}: W8A8 costs less than vanilla's", source, holds, [group, "vanilla"])
 
 
-def _extreme(run: Run) -> bool:
-    return end(run, "peak_first") > ABOVE_OTHERS * end(run, "peak_other")
+def _extreme(name: str, where: str) -> Claim:
+    def holds(run: Run) -> bool:
+        return end(run, name) > ABOVE_OTHERS * end(run, "peak_other")
+
+    return _vanilla(f"max abs h at {where} ends above {ABOVE_OTHERS:g} times others'", holds)
 
 
-CLAIMS: Sequence[Claim] = (
+_GROWN = (
     _vanilla(
         f"max inf norm ends above {GROWTH:g} times its start",
         lambda run: end(run, "inf_norm") > GROWTH * start(run, "inf_norm"),
@@ -86,7 +89,8 @@ CLAIMS: Sequence[Claim] = (
         "kurtosis ends above twice its start",
         lambda run: end(run, "kurtosis") > 2 * start(run, "kurtosis"),
     ),
-    _vanilla(f"max abs h at the first token ends above {ABOVE_OTHERS:g} times others'", _extreme),
+)
+_OTHERS = (
     _vanilla(
         f"sink rate at the first token ends above {SINK_RATE:g}",
         lambda run: end(run, "sink_first") > SINK_RATE,
@@ -101,8 +105,7 @@ CLAIMS: Sequence[Claim] = (
         for claim in (
             _below(group, "a smaller max inf norm than vanilla", "inf_norm", source),
             _below(group, "a smaller kurtosis than vanilla", "kurtosis", source),
-            _cheaper(group, "W8A8", source),
-            _cheaper(group, "W4A8", source),
+            _cheaper(group, source),
         )
     ),
     _below("vga-key", "a smaller kurtosis than IGA, key", "kurtosis", PAPER, "iga-key"),
@@ -113,4 +116,12 @@ CLAIMS: Sequence[Claim] = (
         lambda s: end(s["registers"], "kurtosis") > end(s["vanilla"], "kurtosis"),
         ["registers", "vanilla"],
     ),
+)
+
+DECODER_CLAIMS: Sequence[Claim] = (*_GROWN, _extreme("peak_first", "⟨s⟩"), *_OTHERS)
+ENCODER_CLAIMS: Sequence[Claim] = (
+    *_GROWN,
+    _extreme("peak_first", "[CLS]"),
+    _extreme("peak_mask", "[MASK]"),
+    *_OTHERS,
 )

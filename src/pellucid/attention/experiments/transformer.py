@@ -52,7 +52,9 @@ class SwiGLU(nn.Module):
         self.inner = nn.Linear(dim, 2 * (8 * dim // 3), bias=False)
         self.outer = nn.Linear(8 * dim // 3, dim, bias=False)
 
-    def forward(self, hidden: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, hidden: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Run it."""
         gate, value = self.inner(hidden).chunk(2, dim=-1)
         return self.outer(F.silu(gate) * value)
