@@ -102,6 +102,7 @@ def test_attention_with_sixteen_bits_is_attention(causal):
     torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("function", [ClippedSoftmax(-0.1), SigmoidAttention(7)], ids=type)
 def test_attention_that_is_no_softmax_is_quantised_too(function):
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Text that is on every machine: Python's own manual, as `help()` shows it, in words and letters."""
+"""Text that is on every machine: Python's manual, as `help()` shows it, in words and letters."""
 
 from __future__ import annotations
 
