@@ -157,7 +157,7 @@ class MapSite(Site):
         self._hooks = (
             module.register_forward_pre_hook(self._on_input),
             module.probabilities.register_forward_hook(self._on_weights),
-            module.register_forward_hook(lambda _, __, output: self.keep(output)),
+            module.register_forward_hook(self._on_output),
         )
 
     def remove(self) -> None:
@@ -170,6 +170,9 @@ class MapSite(Site):
 
     def _on_weights(self, _: nn.Module, __: Any, weights: Tensor) -> Tensor:
         return self.quantise("probabilities", weights)
+
+    def _on_output(self, _: nn.Module, __: Any, output: Tensor) -> None:
+        self.keep(output)
 
 
 class AttentionSite(Site):
