@@ -38,7 +38,7 @@ def main() -> None:
         for name, experiment in EXPERIMENTS.items()
     }
     figures["sizes"] = sizes_text("backcopy")
-    figures["language-sizes"] = sizes_text("language")
+    figures |= {f"{name}-sizes": sizes_text(name) for name in ("language", "masked")}
     for name, figure in figures.items():
         marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = marked.sub(lambda mark, new=figure: f"{mark[1]}\n{new}\n\n{mark[2]}", text)

@@ -13,12 +13,16 @@ from pellucid.attention import (
     PRESETS,
     Attention,
     AttentionConfig,
+    AttentionFunction,
     ClippedSoftmax,
     KVBias,
     KVCache,
     LearnedSink,
     MultiheadAttention,
     RegisterTokens,
+    ReLUAttention,
+    SigmoidAttention,
+    SoftmaxAttention,
     SoftmaxOffByOne,
     gate_preset,
     reference_attention,
@@ -32,6 +36,7 @@ from pellucid.attention.diagnostics import (
     inspect,
 )
 from pellucid.attention.diagnostics.sources.base import find_output_weight
+from pellucid.attention.neighbours.maps import MapAttention
 from pellucid.attention.retrofit import retrofit
 from tests.attention.diagnostics.models import EAGER_ONLY, FAMILIES, timm_vit, transformers_model
 
@@ -270,10 +275,36 @@ def test_own_multihead_stand_in() -> None:
     assert [layer.path for layer in report.layers] == ["attention"]
 
 
-def test_clipped_softmax_is_refused_with_the_reason() -> None:
-    layer = Attention(AttentionConfig(dim=16, heads=4), ClippedSoftmax())
-    with pytest.raises(InspectionError, match="ClippedSoftmax is not a softmax"):
-        inspect(layer, torch.randn(1, 5, 16))
+@pytest.mark.parametrize(
+    "function", [ClippedSoftmax(-0.1), SigmoidAttention(5), ReLUAttention()], ids=type
+)
+def test_functions_that_are_no_softmax(function: MapAttention) -> None:
+    torch.manual_seed(0)
+    layer = Attention(AttentionConfig(dim=16, heads=4), function)
+    maps: list[Tensor] = []
+    hook = function.probabilities.register_forward_hook(lambda _, __, out: maps.append(out))
+    tokens = torch.randn(1, 5, 16)
+    report = inspect(layer, {"tokens": tokens, "is_causal": True})
+    hook.remove()
+    expected = maps[0][0, :, :, 0].mean(dim=-1)
+    actual = torch.tensor(report.layers[0].metrics["first_attention"].mean)
+    torch.testing.assert_close(actual.float(), expected.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_an_unknown_function_is_refused_with_the_reason() -> None:
+    class Other(SoftmaxAttention):
+        pass
+
+    class Unknown(AttentionFunction):
+        fused = True
+
+        def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:  # type: ignore[override]
+            return SoftmaxAttention()(query, key, value, **options)
+
+    config = AttentionConfig(dim=16, heads=4)
+    assert inspect(Attention(config, Other()), torch.randn(1, 5, 16)).layers
+    with pytest.raises(InspectionError, match="Unknown is unknown"):
+        inspect(Attention(config, Unknown()), torch.randn(1, 5, 16))
 
 
 class Loops(nn.Module):

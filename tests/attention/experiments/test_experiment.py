@@ -9,7 +9,7 @@ from pellucid.attention.experiments.catalogue import EXPERIMENTS, experiment
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment, repeat, run_missing, summarise
 from pellucid.attention.experiments.runs import Run, read_run, write_run
-from pellucid.attention.experiments.summary import at_end, highest, panel
+from pellucid.attention.experiments.summary import Published, at_end, highest, panel
 from pellucid.errors import ConfigError, DataError
 
 
@@ -64,6 +64,15 @@ def test_the_table_has_means_and_intervals(trial, tmp_path):
     assert text.splitlines()[2] == "| method A | 1.0 ± 2.5 | 1.0 ± 2.5 | – | 3 |"
     assert (tmp_path / "trial.md").read_text() == text + "\n"
     assert (tmp_path / "curves.svg").read_text().startswith("<svg")
+
+
+def test_published_figures_stand_beside_the_seeds(trial, tmp_path):
+    run_missing(trial, tmp_path)
+    text = summarise(replace(trial, published=[Published("paper", {"b-c": "+0.12"})]), tmp_path)
+    head, _, first, second = text.splitlines()
+    assert head.endswith("| seeds | paper |")
+    assert first.endswith("| 3 | – |")
+    assert second.endswith("| 3 | +0.12 |")
 
 
 def test_a_repeated_run_is_held_against_the_interval(trial, maker, tmp_path):

@@ -26,6 +26,6 @@ def test_every_table_is_the_stored_one(name):
 
 def test_every_figure_is_there_and_small():
     figures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", PAGE.read_text(encoding="utf-8"))
-    assert len(figures) == 4
+    assert len(figures) == 6
     for figure in figures:
         assert 0 < (PAGE.parent / figure).stat().st_size < 60_000

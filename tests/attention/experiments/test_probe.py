@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from pellucid.attention.experiments.backcopy import sonnet_task
-from pellucid.attention.experiments.decoder import Decoder, DecoderConfig, build
 from pellucid.attention.experiments.interventions import INTERVENTIONS, intervene
 from pellucid.attention.experiments.methods import METHODS
 from pellucid.attention.experiments.probe import DEFINITIONS, first_token_weights, measure
+from pellucid.attention.experiments.transformer import Transformer, TransformerConfig, build
 from pellucid.attention.gradients import attention_gradients
 from pellucid.attention.module import Attention
 from pellucid.attention.reference import reference_attention
@@ -16,9 +16,9 @@ from pellucid.errors import ConfigError
 LENGTH, DIM = 24, 16
 
 
-def make(method: str) -> tuple[Decoder, Attention]:
+def make(method: str) -> tuple[Transformer, Attention]:
     """Return a decoder whose gates differ from token to token."""
-    config = DecoderConfig(sonnet_task().vocabulary, LENGTH, DIM, method=method)
+    config = TransformerConfig(sonnet_task().vocabulary, LENGTH, DIM, method=method)
     model = build(config, seed=0)
     layer = model.attention()
     if layer.gate is not None:

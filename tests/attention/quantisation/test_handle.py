@@ -5,7 +5,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.attention import Attention, AttentionConfig, gate_preset
+from pellucid.attention import (
+    Attention,
+    AttentionConfig,
+    ClippedSoftmax,
+    SigmoidAttention,
+    gate_preset,
+)
 from pellucid.attention.quantisation import QuantisationConfig, quantise
 from pellucid.attention.quantisation.sites import LayerSite
 from pellucid.attention.retrofit import retrofit
@@ -94,6 +100,24 @@ def test_attention_with_sixteen_bits_is_attention(causal):
         assert quantised.sites[":attention"].quantisers.keys() == names
     assert not torch.equal(actual, expected)
     torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("function", [ClippedSoftmax(-0.1), SigmoidAttention(7)], ids=type)
+def test_attention_that_is_no_softmax_is_quantised_too(function):
+    torch.manual_seed(0)
+    model = Attention(AttentionConfig(16, 4), function).eval()
+    batch = {"tokens": torch.randn(2, 7, 16), "is_causal": True}
+    exact = model(**batch)
+    errors = []
+    for bits in (4, 8, 16):
+        config = QuantisationConfig(activation_bits=bits, kinds=("attention",))
+        with quantise(model, [batch], config) as quantised:
+            errors.append(float((model(**batch) - exact).norm() / exact.norm()))
+            quantisers = quantised.sites["function:attention"].quantisers
+            assert all(quantiser.noise.signal > 0 for quantiser in quantisers.values())
+    assert 0 < errors[2] < 0.1 * errors[1] < 0.1 * errors[0]
+    assert torch.equal(model(**batch), exact)
 
 
 def test_gates_are_chosen_separately():

@@ -109,17 +109,22 @@ class _Sums:
     def add(self, rows: _Rows) -> None:
         valid = self.valid_queries[:, None, rows.start : rows.stop, None]
         scores = self._scores(rows)
-        log_sum = scores.logsumexp(dim=-1, keepdim=True)
-        if self.states.sink_logit is not None:
-            log_sum = torch.logaddexp(log_sum, self.states.sink_logit.to(scores)[:, None, None])
-        # A row without visible keys has −∞ − −∞: it attends to nothing.
-        weights = (scores - log_sum).exp_().nan_to_num_(nan=0.0).mul_(valid)
+        weights = self._weights(scores).mul_(valid)
         self.mass += weights.sum(dim=-2)
         if self.gate is not None:
             gate = self.gate[:, :, rows.start : rows.stop, None].to(self.dtype)
             self.gated_mass += (weights.mul_(gate)).sum(dim=-2)
         self._count(rows, valid)
         self._add_delta(scores, rows, valid)
+
+    def _weights(self, scores: Tensor) -> Tensor:
+        if self.states.weigh is not None:
+            return self.states.weigh(scores)
+        log_sum = scores.logsumexp(dim=-1, keepdim=True)
+        if self.states.sink_logit is not None:
+            log_sum = torch.logaddexp(log_sum, self.states.sink_logit.to(scores)[:, None, None])
+        # A row without visible keys has −∞ − −∞: it attends to nothing.
+        return (scores - log_sum).exp_().nan_to_num_(nan=0.0)
 
     def _scores(self, rows: _Rows) -> Tensor:
         query = self.states.query[:, :, rows.start : rows.stop].to(self.dtype)

@@ -5,6 +5,7 @@ Axes: batch, heads (query heads), kv_heads, queries, keys, tokens (the keys that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,6 +40,8 @@ class AttentionStates:
         placement: whether the gate is on the keys' values or on the queries' mixed values.
         output_weight: W_O as (heads, value_dim, width); None: unknown.
         sink_logit: (heads,), one more term of the softmax's denominator that has no key.
+        weigh: turns whole rows of masked scores into weights, for attention that is no softmax;
+            None: softmax.
         softcap: scores are softcap · tanh(scores / softcap); None: they are not.
 
     """
@@ -57,6 +60,7 @@ class AttentionStates:
     output_weight: Tensor | None = None
     sink_logit: Tensor | None = None
     softcap: float | None = None
+    weigh: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from types import MappingProxyType
 from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLAIMS, MENDING_CLAIMS
 from pellucid.attention.experiments.charts import Panel
 from pellucid.attention.experiments.experiment import Experiment
-from pellucid.attention.experiments.language import BITS, GROUPS, language_run
+from pellucid.attention.experiments.language import BITS, masked_run, next_run
+from pellucid.attention.experiments.language_claims import (
+    DECODER_CLAIMS,
+    ENCODER_CLAIMS,
+    PUBLISHED_DECODER,
+    PUBLISHED_ENCODER,
+    cost,
+)
 from pellucid.attention.experiments.mending import MENDINGS, mending_run
 from pellucid.attention.experiments.methods import METHODS
 from pellucid.attention.experiments.runs import Run
@@ -33,6 +40,14 @@ _METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 _SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
 _LONG_STEPS, _LONG_POINTS = 1200, 24
 _OTHERS = tuple(name for name in METHODS if name not in _SQUARE)
+
+_LANGUAGE_TITLES = {
+    name: METHODS[name].title
+    for name in (
+        *("vanilla", "vga-key", "vga-query", "iga-key", "iga-query"),
+        *("learned-sink", "clipped", "bondarenko", "g1", "registers"),
+    )
+}
 
 # "method" or "method+intervention".
 _MECHANISM_TITLES = {
@@ -151,21 +166,35 @@ _MENDING_COLUMNS: tuple[Column, ...] = (
 )
 
 
-def _cost(bits: str) -> Column:
-    """Return the column of what few bits add to the perplexity."""
-    return Column(f"{bits}, Δ", lambda run: run.last[bits] - run.last["perplexity"])
-
-
+_MASK_PEAK = at_end("peak_mask", "max abs h, [MASK]")
 _LANGUAGE_COLUMNS: tuple[Column, ...] = (
-    at_end("perplexity", "perplexity of a character"),
+    at_end("perplexity", "perplexity"),
     at_end("inf_norm", "max inf norm"),
     at_end("kurtosis", "kurtosis"),
-    at_end("massive", "massive activations"),
-    at_end("sink_first", "sink rate"),
-    at_end("first_attention", "attention on ⟨s⟩"),
+    at_end("sink_first", "sink rate, first token"),
+    at_end("sink_any", "sink rate, any"),
     at_end("drain_first", "‖V_s‖ / median"),
-    *(_cost(bits) for bits in BITS),
+    at_end("peak_first", "max abs h, first token"),
+    at_end("peak_other", "other tokens"),
+    *(Column(f"{bits}, Δ", lambda run, bits=bits: cost(run, bits)) for bits in BITS),
 )
+
+
+def _language_panels(name: str, peak: str) -> Callable[[Groups], Mapping[str, Sequence[Panel]]]:
+    def panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
+        titles = _LANGUAGE_TITLES
+        return {
+            name: [
+                panel(groups, "inf_norm", "max inf norm", titles, logarithmic=True),
+                panel(groups, "kurtosis", "kurtosis", titles),
+                panel(groups, f"peak_{peak}", f"max abs h, {peak} token", titles, logarithmic=True),
+                panel(groups, "first_attention", "attention on the first token", titles),
+                panel(groups, "drain_first", "‖V_s‖ / median", titles),
+                panel(groups, "loss", "held-out loss, nats", titles),
+            ]
+        }
+
+    return panels
 
 
 def _no_panels(_: Groups) -> Mapping[str, Sequence[Panel]]:
@@ -217,11 +246,24 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         "language": Experiment(
             name="language",
             folder="language",
-            groups=GROUPS,
+            groups=_LANGUAGE_TITLES,
             seeds=LANGUAGE_SEEDS,
-            make_run=language_run,
+            make_run=next_run,
             columns=_LANGUAGE_COLUMNS,
-            panels=_no_panels,
+            panels=_language_panels("language", "first"),
+            claims=DECODER_CLAIMS,
+            published=PUBLISHED_DECODER,
+        ),
+        "masked": Experiment(
+            name="masked",
+            folder="masked",
+            groups=_LANGUAGE_TITLES,
+            seeds=LANGUAGE_SEEDS,
+            make_run=masked_run,
+            columns=(*_LANGUAGE_COLUMNS, _MASK_PEAK),
+            panels=_language_panels("masked", "mask"),
+            claims=ENCODER_CLAIMS,
+            published=PUBLISHED_ENCODER,
         ),
     }
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from pellucid.attention.experiments.charts import Panel, figure
 from pellucid.attention.experiments.claims import Claim, verdicts
 from pellucid.attention.experiments.runs import Run, read_groups, run_name, write_run
-from pellucid.attention.experiments.summary import Column, Groups, intervals, table
+from pellucid.attention.experiments.summary import Column, Groups, Published, intervals, table
 from pellucid.errors import ConfigError
 from pellucid.files import appearing_whole
 
@@ -32,6 +32,7 @@ class Experiment:
         columns: of the table.
         panels: takes the runs to the charts of each figure, by name.
         claims: that the runs can decide.
+        published: columns of others' figures beside the table's own.
 
     """
 
@@ -43,6 +44,7 @@ class Experiment:
     columns: Sequence[Column]
     panels: Panels
     claims: Sequence[Claim] = ()
+    published: Sequence[Published] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def summarise(experiment: Experiment, folder: Path) -> str:
 
     """
     groups = read_groups(folder, experiment.groups)
-    text = table(groups, experiment.columns, experiment.groups)
+    text = table(groups, experiment.columns, experiment.groups, experiment.published)
     if experiment.claims:
         text = f"{text}\n\n{verdicts(groups, experiment.claims)}"
     _write(folder / f"{experiment.name}.md", text + "\n")

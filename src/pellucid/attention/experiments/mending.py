@@ -137,7 +137,7 @@ def _gpt2(config: BackcopyConfig) -> Any:
             eos_token_id=0,
         )
     )
-    # As in `Decoder`; with GPT-2's own .02 the sink takes longer to grow than these runs last.
+    # As in `Transformer`; with GPT-2's own .02 the sink takes longer to grow than these runs last.
     for table in (model.transformer.wte, model.transformer.wpe):
         nn.init.normal_(table.weight)
     return model

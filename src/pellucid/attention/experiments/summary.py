@@ -26,6 +26,20 @@ class Column:
     figure: Callable[[Run], float]
 
 
+@dataclass(frozen=True)
+class Published:
+    """A column of somebody else's figures, to stand beside one's own.
+
+    Attributes:
+        title: its head, which says whose they are.
+        cells: a group to its figure as it was published.
+
+    """
+
+    title: str
+    cells: Mapping[str, str]
+
+
 def at_start(name: str, title: str) -> Column:
     """Return the column of a figure's first measurement."""
     return Column(title, lambda run: value(run.points[0], name))
@@ -60,12 +74,18 @@ def intervals(groups: Groups, columns: Sequence[Column]) -> dict[str, dict[str, 
     }
 
 
-def table(groups: Groups, columns: Sequence[Column], titles: Mapping[str, str]) -> str:
+def table(
+    groups: Groups,
+    columns: Sequence[Column],
+    titles: Mapping[str, str],
+    published: Sequence[Published] = (),
+) -> str:
     """Return a Markdown table: a row a group, means over seeds with 95 % t-intervals."""
-    head = ["", *(column.title for column in columns), "seeds"]
+    head = ["", *(column.title for column in columns), "seeds", *(p.title for p in published)]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for group, cells in intervals(groups, columns).items():
         row = [titles[group], *map(str, cells.values()), str(len(groups[group]))]
+        row += [column.cells.get(group, "–") for column in published]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 

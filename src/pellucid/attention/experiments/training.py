@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from pellucid.attention.experiments.backcopy import BackcopyTask, Batch, sonnet_task
-from pellucid.attention.experiments.decoder import Decoder, DecoderConfig, build
 from pellucid.attention.experiments.interventions import intervene
 from pellucid.attention.experiments.probe import Figures, measure
+from pellucid.attention.experiments.transformer import Transformer, TransformerConfig, build
 from pellucid.errors import ConfigError, DataError
 
 _HELD_OUT_SEED = 1_000_003
@@ -62,7 +62,7 @@ class BackcopyConfig:
 
 def train(
     config: BackcopyConfig, on_point: Callable[[int], None] | None = None
-) -> tuple[Decoder, list[Figures]]:
+) -> tuple[Transformer, list[Figures]]:
     """Train one decoder.
 
     Args:
@@ -79,7 +79,8 @@ def train(
     """
     task = sonnet_task()
     model = build(
-        DecoderConfig(task.vocabulary, config.length, config.dim, method=config.method), config.seed
+        TransformerConfig(task.vocabulary, config.length, config.dim, method=config.method),
+        config.seed,
     )
     layer = model.attention()
     intervene(layer, config.intervention)

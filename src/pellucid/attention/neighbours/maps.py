@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.attention.functional import Mask
@@ -17,9 +17,18 @@ from pellucid.errors import ConfigError
 
 
 class MapAttention(AttentionFunction):
-    """Attention whose weights are some function of the masked scores."""
+    """Attention whose weights are some function of the masked scores.
+
+    Attributes:
+        probabilities: passes the weights on as they are, for hooks to see or change them.
+
+    """
 
     fused = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.probabilities = nn.Identity()
 
     @abstractmethod
     def weights(
@@ -41,7 +50,7 @@ class MapAttention(AttentionFunction):
         """Mix the values; arguments as in `softmax_attention`."""
         key, value = repeat_heads(key, query.shape[1]), repeat_heads(value, query.shape[1])
         scores = masked_scores(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale)
-        return F.dropout(self.weights(scores), dropout_p) @ value
+        return F.dropout(self.probabilities(self.weights(scores)), dropout_p) @ value
 
 
 class ClippedSoftmax(MapAttention):

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from pellucid.attention.diagnostics.inspector import call_model, evaluation_mode
+from pellucid.attention.neighbours.maps import MapAttention
 from pellucid.attention.quantisation.config import QuantisationConfig
 from pellucid.attention.quantisation.layers import find_layers, replace_multihead
-from pellucid.attention.quantisation.sites import AttentionSite, LayerSite, Progress, Site
+from pellucid.attention.quantisation.sites import AttentionSite, LayerSite, MapSite, Progress, Site
 from pellucid.errors import ConfigError
 
 
@@ -155,6 +156,15 @@ class Quantised:
             site = LayerSite(path, module, kind, self.config, self.progress)
             stack.callback(site.remove)
             self.sites[path] = site
+        if "attention" in self.config.kinds:
+            self._prepare_maps(stack)
+
+    def _prepare_maps(self, stack: ExitStack) -> None:
+        for path, module in self.model.named_modules():
+            if isinstance(module, MapAttention):
+                site = MapSite(f"{path}:attention", module, self.config, self.progress)
+                stack.callback(site.remove)
+                self.sites[site.path] = site
 
     def _on_start(self, _: nn.Module, __: Any, kwargs: Mapping[str, Any]) -> None:
         mask = kwargs.get("attention_mask")

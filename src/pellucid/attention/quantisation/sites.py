@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pellucid.attention.neighbours.maps import MapAttention
 from pellucid.attention.quantisation.activations import ActivationQuantiser, Noise, real_tokens
 from pellucid.attention.quantisation.config import Kind, QuantisationConfig
 from pellucid.attention.quantisation.grids import weight_grid
 from pellucid.attention.reference import masked_scores, repeat_heads, safe_softmax
+
+_MIXED = ("query", "key", "value")
 
 
 @dataclass
@@ -132,13 +135,51 @@ class LayerSite(Site):
         return output
 
 
+def _attention_quantisers(config: QuantisationConfig) -> dict[str, ActivationQuantiser]:
+    return {name: ActivationQuantiser(config) for name in (*_MIXED, "probabilities")}
+
+
+class MapSite(Site):
+    """Attention that is no softmax: `MapAttention`, which calls no kernel that could be watched.
+
+    Args:
+        path: its name in the model.
+        module: the attention function.
+        config: how to quantise.
+        progress: what all sites share.
+
+    """
+
+    def __init__(
+        self, path: str, module: MapAttention, config: QuantisationConfig, progress: Progress
+    ) -> None:
+        super().__init__(path, "attention", _attention_quantisers(config), progress)
+        self._hooks = (
+            module.register_forward_pre_hook(self._on_input),
+            module.probabilities.register_forward_hook(self._on_weights),
+            module.register_forward_hook(self._on_output),
+        )
+
+    def remove(self) -> None:
+        """Take the hooks off."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _on_input(self, _: nn.Module, mixed: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(map(self.quantise, _MIXED, mixed))
+
+    def _on_weights(self, _: nn.Module, __: Any, weights: Tensor) -> Tensor:
+        return self.quantise("probabilities", weights)
+
+    def _on_output(self, _: nn.Module, __: Any, output: Tensor) -> None:
+        self.keep(output)
+
+
 class AttentionSite(Site):
     """The calls of `scaled_dot_product_attention` by one module."""
 
     def __init__(self, path: str, config: QuantisationConfig, progress: Progress) -> None:
-        names = ("query", "key", "value", "probabilities")
-        quantisers = {name: ActivationQuantiser(config) for name in names}
-        super().__init__(path, "attention", quantisers, progress)
+        super().__init__(path, "attention", _attention_quantisers(config), progress)
 
     def attend(
         self,
@@ -155,7 +196,7 @@ class AttentionSite(Site):
         if self.progress.calibrating or self.rounds:
             query, key, value = (
                 self.quantise(name, tensor)
-                for name, tensor in (("query", query), ("key", key), ("value", value))
+                for name, tensor in zip(_MIXED, (query, key, value), strict=True)
             )
             if enable_gqa:
                 key, value = (repeat_heads(tensor, query.shape[1]) for tensor in (key, value))

@@ -16,7 +16,8 @@ OUTSIDE = 3
 
 def experiment(
     name: Annotated[
-        str, typer.Argument(help="backcopy, backcopy-long, mechanism, retrofit or language.")
+        str,
+        typer.Argument(help="backcopy, backcopy-long, mechanism, retrofit, language or masked."),
     ],
     folder: Annotated[
         Path | None,

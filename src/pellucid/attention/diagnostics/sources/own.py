@@ -19,10 +19,11 @@ from pellucid.attention.neighbours import (
     SoftmaxOffByOne,
 )
 from pellucid.attention.neighbours.base import prepend_keys, prepend_to_mask
+from pellucid.attention.neighbours.maps import MapAttention
 
 
 class OwnSource:
-    """Reads `pellucid.attention.Attention` with any gate, on every softmax-like function."""
+    """Reads `pellucid.attention.Attention` with any gate, on every function of the scores."""
 
     def claims(self, module: nn.Module) -> bool:
         """Tell whether this is one of ours."""
@@ -78,7 +79,7 @@ class _Call:
     ) -> AttentionStates | Unmeasurable:
         layer, function = self.layer, self.layer.function
         query, key, value = mixed
-        mask, prefix, sink = kwargs["attn_mask"], 0, None
+        mask, prefix, sink, weigh = kwargs["attn_mask"], 0, None, None
         match function:
             case RegisterTokens():
                 prefix = function.tokens.shape[0]
@@ -88,6 +89,8 @@ class _Call:
                 sink = query.new_zeros(query.shape[1])
             case LearnedSink():
                 sink = function.logit.detach()
+            case MapAttention():
+                weigh = function.weights
             case KVBias():
                 prefix, mask = 1, prepend_to_mask(mask, 1, key.shape[-2])
                 key, value = prepend_keys(
@@ -95,8 +98,7 @@ class _Call:
                 )
             case _:
                 return Unmeasurable(
-                    f"{type(function).__name__} is not a softmax of the scores, so there is no "
-                    "log-sum-exp to rebuild its attention from"
+                    f"{type(function).__name__} is unknown, so its attention cannot be rebuilt"
                 )
         tokens = key.shape[-2] - prefix
         return AttentionStates(
@@ -113,6 +115,7 @@ class _Call:
             placement="key" if layer.gate is None else layer.gate.spec.placement,
             output_weight=find_output_weight(layer, None, query.shape[1], value.shape[-1]),
             sink_logit=sink,
+            weigh=weigh,
         )
 
     def _raw_value(self, tokens: int) -> Tensor | None:
