@@ -250,7 +250,9 @@ def summary(modules: list[str]) -> None:
     for module in modules:
         own = [mutant for mutant in done.values() if mutant.module == module]
         noticed = sum(bool(mutant.noticed) for mutant in own)
-        print(f"{module:32} {noticed:4} of {len(own):4} noticed, {len(list(mutants(module)))} in all")
+        print(
+            f"{module:32} {noticed:4} of {len(own):4} noticed, {len(list(mutants(module)))} in all"
+        )
 
 
 def survivors(modules: list[str]) -> None:
