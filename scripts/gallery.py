@@ -17,7 +17,7 @@ import html
 import io
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ class Scene:
     behind: Light
     """(H, W, 3) linear light that came through the glass."""
     mirrored: Light
-    words: Words = Words()
+    words: Words = field(default_factory=Words)
 
 
 def scenes() -> list[Scene]:

@@ -1,14 +1,15 @@
 """Mutation testing: break one place of the source at a time and see whether its tests notice.
 
-    python scripts/mutate.py                    all modules of `MIRRORS`, 500 seconds in all
+    python scripts/mutate.py                    all modules of `MIRRORS`, a minute's tests each
     python scripts/mutate.py attention/gate.py  one of them
     python scripts/mutate.py --survivors        what was not noticed, as lines of source
 
 A mutant is one changed comparison, sum, product, constant, `and`/`or`, `not`, sign, condition or
-returned value. Its module's own tests run on it in a forked process, until the first that fails.
-Mutants are drawn in an order that a fixed seed shuffles, the same number a module as far as they
-go, until the time is spent: each has a line in `results/mutation/mutants.jsonl`, and a later run
-goes on where this one stopped. Needs a system with fork.
+returned value. Its module's own tests run on it until the first that fails, in a fork of a process
+that has collected them: there the changed functions take the place of the right ones. What is
+outside functions is not tried. Mutants are drawn in an order that a fixed seed shuffles, until the
+time is spent, the same for each module: each has a line in `results/mutation/mutants.jsonl`, and a
+later run goes on where this one stopped. Needs a system with fork.
 """
 
 from __future__ import annotations
@@ -16,21 +17,24 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import importlib.machinery
+import inspect
 import json
 import os
 import random
 import signal
 import sys
-import time
+import types
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "pellucid"
 RESULT = ROOT / "results" / "mutation" / "mutants.jsonl"
 SEED = 0
+SPEAK = os.dup(1)
 TIMEOUT = 120
 """Seconds of processor time after which a mutant counts as noticed: it does not end."""
 
@@ -75,8 +79,8 @@ ARITHMETIC = {
     ast.BitOr: ast.BitAnd,
     ast.LShift: ast.RShift,
 }
-NEVER = (ast.AnnAssign, ast.JoinedStr, ast.Raise, ast.Import, ast.ImportFrom, ast.Assert)
-"""What is not looked into: messages and annotations (of an assignment only its value is)."""
+NEVER = (ast.JoinedStr, ast.Raise, ast.Import, ast.ImportFrom, ast.Assert)
+"""What is not looked into: messages, and what is for programmers."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,6 @@ class Mutant:
     change: str
     noticed: bool | None = None
     """None: not tried yet."""
-    seconds: float = 0.0
 
 
 def mutations(node: ast.AST) -> Iterator[ast.AST]:
@@ -122,34 +125,24 @@ def constants(value: object) -> Iterator[ast.Constant]:
         yield ast.Constant(value * 1.5 if value else 1.0)
 
 
-def places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
-    """Yield (parent, field, index) of every node that may be replaced, in the order of source."""
+def places(node: ast.AST, inside: bool) -> Iterator[tuple[ast.AST, str, int | None]]:
+    """Yield (parent, field, index) of every node in a function that may be replaced, in order."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for at, child in enumerate(value if isinstance(value, list) else [value]):
-            if not isinstance(child, ast.AST):
+            if not isinstance(child, ast.AST) or isinstance(child, NEVER):
                 continue
-            if isinstance(child, ast.AnnAssign) and child.value is not None:
-                yield child, "value", None
-                yield from places(child.value)
-            elif not isinstance(child, NEVER) and not (
-                isinstance(child, ast.Assign) and is_type(child.value)
-            ):
+            if inside:
                 yield node, field, at if isinstance(value, list) else None
-                yield from places(child)
-
-
-def is_type(value: ast.AST) -> bool:
-    """Whether a value is the alias of a type."""
-    return any(name in ast.unparse(value) for name in ("Literal[", "[Tensor, '", "NDArray["))
+            yield from places(child, inside or isinstance(child, ast.FunctionDef))
 
 
 def mutants(module: str) -> Iterator[tuple[Mutant, str]]:
     """Yield every mutant of a module with its whole source."""
     tree = ast.parse((SOURCE / module).read_text("utf-8"))
     number = 0
-    for parent, field, at in places(tree):
+    for parent, field, at in places(tree, inside=False):
         held = getattr(parent, field)
         node = held if at is None else held[at]
         for other in mutations(node):
@@ -168,45 +161,79 @@ def put(parent: ast.AST, field: str, at: int | None, node: ast.AST) -> None:
         getattr(parent, field)[at] = node
 
 
-def tests_fail(module: str, source: str) -> bool:
-    """Run a module's tests on a mutant of it, in a fork of this process."""
-    child = os.fork()
-    if child == 0:
-        os._exit(run_tests(module, source))
-    _, status = os.waitpid(child, 0)
-    return status != 0
+class Trial:
+    """A plugin of pytest that, in place of the tests, runs them on one mutant after the other."""
+
+    def __init__(self, module: str, todo: list[tuple[Mutant, str]], seconds: float) -> None:
+        self.module = module
+        self.todo = todo
+        self.seconds = seconds
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        right = (SOURCE / self.module).read_text("utf-8")
+        if self.tests_fail(session, right):
+            say(f"{self.module}: its tests fail as it is")
+            return True
+        for mutant, source in self.todo:
+            if sum(os.times()[2:4]) > self.seconds:
+                break
+            found = asdict(mutant) | {"noticed": self.tests_fail(session, source)}
+            with RESULT.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found, ensure_ascii=False) + "\n")
+        return True
+
+    def tests_fail(self, session: Any, source: str) -> bool:
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(self.run_tests(session, source))
+            finally:
+                os._exit(2)
+        return os.waitpid(child, 0)[1] != 0
+
+    def run_tests(self, session: Any, source: str) -> int:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT, TIMEOUT))
+        signal.alarm(20 * TIMEOUT)
+        put_functions(self.module, source)
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return 1
+        return 0
 
 
-def run_tests(module: str, source: str) -> int:
-    import resource
+def put_functions(module: str, source: str) -> None:
+    """Give the functions of an imported module the code and defaults of another source of it."""
+    name = "pellucid." + module.removesuffix(".py").replace("/", ".")
+    right = sys.modules[name]
+    changed = types.ModuleType(name)
+    changed.__file__ = right.__file__
+    sys.modules[name] = changed  # dataclasses look for their module
+    exec(compile(source, str(right.__file__), "exec"), vars(changed))
+    sys.modules[name] = right
+    ours = dict(functions(right, name))
+    for path, function in functions(changed, name):
+        if path in ours and ours[path].__code__.co_freevars == function.__code__.co_freevars:
+            ours[path].__code__ = function.__code__
+            ours[path].__defaults__ = function.__defaults__
+            ours[path].__kwdefaults__ = function.__kwdefaults__
 
-    import pytest
 
-    resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT, TIMEOUT))
-    signal.alarm(10 * TIMEOUT)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    load_instead(SOURCE / module, source)
-    tests = [str(ROOT / "tests" / path) for path in MIRRORS[module]]
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *tests]))
+def functions(holder: Any, name: str) -> Iterator[tuple[str, types.FunctionType]]:
+    """Yield the functions that a module defines, those of its classes too, by qualified name."""
+    for value in vars(holder).values():
+        if inspect.isclass(value) and value.__module__ == name and value is not holder:
+            yield from functions(value, name)
+        inner = getattr(value, "fget", None) or getattr(value, "func", None) or value
+        inner = inspect.unwrap(getattr(inner, "__func__", inner))
+        if isinstance(inner, types.FunctionType) and inner.__module__ == name:
+            yield inner.__qualname__, inner
 
 
-def load_instead(path: Path, source: str) -> None:
-    """Let the next import of the module at `path` find another source."""
-    read = importlib.machinery.SourceFileLoader.get_data
-    compiled = f"{path.stem}."
-
-    def get_data(self: importlib.machinery.SourceFileLoader, asked: str) -> bytes:
-        found = Path(asked)
-        if found == path:
-            return source.encode()
-        if found.name.startswith(compiled) and found.parent == path.parent / "__pycache__":
-            raise OSError("the compiled file is not of this source")
-        return read(self, asked)
-
-    importlib.machinery.SourceFileLoader.get_data = get_data
-    sys.dont_write_bytecode = True
+def say(text: str) -> None:
+    os.write(SPEAK, f"{text}\n".encode())
 
 
 def known() -> dict[tuple[str, int], Mutant]:
@@ -216,33 +243,26 @@ def known() -> dict[tuple[str, int], Mutant]:
     return {(mutant.module, mutant.number): mutant for mutant in found}
 
 
-def drawn(modules: list[str]) -> Iterator[tuple[Mutant, str]]:
-    """Yield mutants of all modules in turn, each module's in a shuffled order."""
-    lists = {module: list(mutants(module)) for module in modules}
-    for found in lists.values():
-        random.Random(SEED).shuffle(found)
-    for turn in range(max(map(len, lists.values()))):
-        yield from (found[turn] for found in lists.values() if turn < len(found))
+def try_out(module: str, seconds: float) -> None:
+    """Try the mutants of a module that have not been, in a fork."""
+    done = known()
+    todo = [
+        (mutant, source)
+        for mutant, source in mutants(module)
+        if (module, mutant.number) not in done
+    ]
+    random.Random(SEED).shuffle(todo)
+    if todo and os.fork() == 0:
+        import pytest
 
-
-def try_out(modules: list[str], seconds: float) -> None:
-    for module in modules:
-        if tests_fail(module, (SOURCE / module).read_text("utf-8")):
-            raise SystemExit(f"{module}: its tests fail as it is")
-    done, spent = known(), 0.0
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    for mutant, source in drawn(modules):
-        if (mutant.module, mutant.number) in done:
-            continue
-        if spent > seconds:
-            return
-        begin = time.monotonic(), sum(os.times()[2:4])
-        noticed = tests_fail(mutant.module, source)
-        used = sum(os.times()[2:4]) - begin[1]
-        spent += used
-        line = asdict(mutant) | {"noticed": noticed, "seconds": round(used, 2)}
-        with RESULT.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        tests = [str(ROOT / "tests" / path) for path in MIRRORS[module]]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *tests]
+        os._exit(int(pytest.main(options, plugins=[Trial(module, todo, seconds)])))
+    if todo:
+        os.wait()
 
 
 def summary(modules: list[str]) -> None:
@@ -264,7 +284,7 @@ def survivors(modules: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("modules", nargs="*", default=list(MIRRORS))
-    parser.add_argument("--seconds", type=float, default=500, help="of processor time")
+    parser.add_argument("--seconds", type=float, default=60, help="of tests, a module")
     parser.add_argument("--survivors", action="store_true", help="only list what was not noticed")
     parser.add_argument("--again", action="store_true", help="try what was not noticed once more")
     asked = parser.parse_args()
@@ -278,11 +298,11 @@ def main() -> None:
         )
     sys.path[:0] = [str(ROOT), str(ROOT / "src")]
     for package in ("hypothesis", "numpy", "pytest", "scipy", "PIL.Image", "torch"):
-        try:
+        with suppress(ModuleNotFoundError):
             __import__(package)  # once, for all forks
-        except ModuleNotFoundError:
-            continue
-    try_out(asked.modules, asked.seconds)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    for module in asked.modules:
+        try_out(module, asked.seconds)
     summary(asked.modules)
 
 
