@@ -137,6 +137,11 @@ def test_contradictions_are_errors(fields, message):
         GateSpec(**fields)
 
 
+def test_the_least_that_is_allowed():
+    assert GateSpec(rank=1, features="all").rank == 1
+    assert GateSpec(weight_std=0.0).weight_std == 0.0
+
+
 def test_unknown_preset():
     with pytest.raises(ConfigError, match="choose from vga-key"):
         gate_preset("vga")
