@@ -38,15 +38,19 @@ SPEAK = os.dup(1)
 TIMEOUT = 120
 """Seconds of processor time after which a mutant counts as noticed: it does not end."""
 
+NEIGHBOURS = [
+    f"attention/neighbours/test_{name}.py"
+    for name in ("options", "maps", "prefixes", "sinks", "fused")
+]
 MIRRORS = {
     "attention/functional.py": ["attention/test_functional.py"],
     "attention/gate.py": ["attention/test_gate.py"],
     "attention/module.py": ["attention/test_module.py"],
     "attention/reference.py": ["attention/test_reference.py", "attention/test_functional.py"],
-    "attention/neighbours/base.py": ["attention/neighbours"],
-    "attention/neighbours/maps.py": ["attention/neighbours"],
-    "attention/neighbours/prefixes.py": ["attention/neighbours"],
-    "attention/neighbours/sinks.py": ["attention/neighbours"],
+    "attention/neighbours/base.py": NEIGHBOURS,
+    "attention/neighbours/maps.py": NEIGHBOURS,
+    "attention/neighbours/prefixes.py": NEIGHBOURS,
+    "attention/neighbours/sinks.py": NEIGHBOURS,
     "photo/colour.py": ["photo/test_colour.py"],
     "photo/icc.py": ["photo/test_icc.py"],
     "photo/convert.py": ["photo/test_convert.py"],
@@ -245,13 +249,9 @@ def known() -> dict[tuple[str, int], Mutant]:
 
 def try_out(module: str, seconds: float) -> None:
     """Try the mutants of a module that have not been, in a fork."""
-    done = known()
-    todo = [
-        (mutant, source)
-        for mutant, source in mutants(module)
-        if (module, mutant.number) not in done
-    ]
-    random.Random(SEED).shuffle(todo)
+    done, drawn = known(), list(mutants(module))
+    random.Random(SEED).shuffle(drawn)
+    todo = [found for found in drawn if (module, found[0].number) not in done]
     if todo and os.fork() == 0:
         import hypothesis
         import pytest
