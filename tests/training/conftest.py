@@ -11,7 +11,8 @@ from PIL import Image
 
 from pellucid.network.separation import NetworkConfig
 from pellucid.training.batches import BatchConfig
-from pellucid.training.config import OptimiserConfig, TrainingConfig, ValidationConfig
+from pellucid.training.config import TrainingConfig, ValidationConfig
+from pellucid.training.optimiser import OptimiserConfig
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "grey")
 

@@ -13,8 +13,8 @@ import torch
 
 from pellucid.errors import ConfigError, WeightsError
 from pellucid.training.checkpoint import load_newest_checkpoint, load_weights
-from pellucid.training.config import OptimiserConfig, read_training_config
-from pellucid.training.trainer import Trainer, TrainingError, learning_rate_scale
+from pellucid.training.config import read_training_config
+from pellucid.training.trainer import Trainer, TrainingError
 
 from ..faults import fault
 
@@ -62,6 +62,15 @@ def test_training_changes_every_part(tiny_run):
     assert parts == {name.split(".")[0] for name in before}
 
 
+def test_the_encoder_learns_but_for_its_depthwise_filters(tiny_run):
+    trainer = Trainer(tiny_run)
+    before = {name: p.clone() for name, p in trainer.network.encoder.named_parameters()}
+    trainer.step()
+    after = dict(trainer.network.encoder.named_parameters())
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in before if name.endswith("depthwise.weight")}
+
+
 def test_validation_writes_metrics_best_weights_and_resumes(tiny_run, change):
     told = change(tiny_run, validation=change(tiny_run.validation, every=2), steps=2)
     trainer = Trainer(told)
@@ -91,12 +100,6 @@ def test_a_run_that_only_has_bad_steps_gives_up(tiny_run, change, monkeypatch):
     monkeypatch.setattr(trainer, "step", lambda: {"total": float("nan")})
     with pytest.raises(TrainingError, match="learning_rate"):
         trainer.run()
-
-
-def test_learning_rate_warms_up_stays_and_falls():
-    config = OptimiserConfig(warmup=10, decay_from=50)
-    scales = [learning_rate_scale(step, config, 100) for step in (0, 4, 9, 30, 50, 75, 100)]
-    assert scales == pytest.approx([0.1, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0], abs=1e-6)
 
 
 TWO_PROCESSES = """

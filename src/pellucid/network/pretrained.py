@@ -10,7 +10,7 @@ import importlib.util
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pellucid.errors import WeightsError
 from pellucid.network.encoder import EfficientNetLite0, InvertedBottleneck, SamePaddedConv
@@ -34,6 +34,16 @@ def load_imagenet_weights(encoder: EfficientNetLite0) -> None:
             _fold(block.expand, state, f"{prefix}_expand_conv", f"{prefix}_bn0")
         _fold(block.depthwise, state, f"{prefix}_depthwise_conv", f"{prefix}_bn1")
         _fold(block.project, state, f"{prefix}_project_conv", f"{prefix}_bn2")
+
+
+def keep_depthwise_filters(encoder: nn.Module) -> None:
+    """Leave an encoder's depthwise filters as they are: training takes no gradient of them.
+
+    They are 6 % of its weights and hardly move; on a CPU their gradient took a quarter of a step.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.weight.requires_grad_(False)
 
 
 def _weights_file() -> Path:

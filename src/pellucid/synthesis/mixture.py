@@ -46,6 +46,9 @@ class Recipe:
     fresnel: float = 0.4
     dark: float = 0.25
     """Probability that it is much darker behind the glass than in front of it."""
+    low_key: float = 0.4
+    """Probability that the scene behind the glass is of dark tones with few lights, as most real
+    pairs are: their median light is .01 to .05, that of photos for captions .1."""
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
     adds_encoded: bool = False
@@ -53,13 +56,13 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.22, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.19, strength=(0.1, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.16, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.17, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
-    0.2,
+    0.21,
     strength=(0.1, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
@@ -67,8 +70,8 @@ SHARP = Recipe(
 )
 ENCODED = Recipe(
     "encoded",
-    0.2,
-    strength=(0.8, 1.0),
+    0.22,
+    strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
     highlight_gain=(1.0, 1.0),
@@ -76,12 +79,13 @@ ENCODED = Recipe(
     partial=0.0,
     fresnel=0.0,
     dark=0.0,
+    low_key=0.0,
     tint=0.0,
     adds_encoded=True,
 )
 SYMMETRIC = Recipe(
     "symmetric",
-    0.15,
+    0.12,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
@@ -90,9 +94,10 @@ SYMMETRIC = Recipe(
     partial=0.0,
     fresnel=0.0,
     dark=0.0,
+    low_key=0.0,
     tint=0.0,
 )
-CLEAN = Recipe("clean", 0.07, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.09, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,8 @@ def synthesise(
 ) -> Mixtures:
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
-    transmission = to_light(behind) * per_photo(drawn.transmittance())
+    scene = to_light(behind) ** per_photo(drawn.tone())
+    transmission = scene * per_photo(drawn.transmittance())
     reflection = _reflect(to_light(mirrored), drawn, generator)
     exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
     transmission, reflection = _expose(transmission, reflection, exposed, generator)
@@ -191,6 +197,11 @@ class _Draw:
         dark = self.happens("dark")
         darkness = log_uniform(len(dark), 0.2, 0.8, self.generator)
         return self.between("transmittance") * torch.where(dark > 0, darkness, 1.0)
+
+    def tone(self) -> PerPhoto:
+        """Draw the exponent on the light behind the glass: above 1 where the scene is low-key."""
+        low = self.happens("low_key")
+        return torch.where(low > 0, uniform(len(low), 1.2, 2.2, self.generator), 1.0)
 
 
 def _reflect(mirrored: Light, drawn: _Draw, generator: Generator) -> Light:

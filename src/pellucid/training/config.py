@@ -14,25 +14,8 @@ from pellucid.errors import ConfigError
 from pellucid.network.separation import NetworkConfig
 from pellucid.training.batches import BatchConfig
 from pellucid.training.objective import ObjectiveConfig
+from pellucid.training.optimiser import OptimiserConfig
 from pellucid.training.words_first import WordsFirstConfig
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """AdamW with warm-up, then constant until the final decay."""
-
-    learning_rate: float = 4e-4
-    encoder_learning_rate: float = 1e-4
-    """For the pretrained encoder, which should not forget what it knows."""
-    guidance_learning_rate: float = 4e-4
-    """For what lies between encoder and recovery: lower where words came first."""
-    weight_decay: float = 1e-4
-    warmup: int = 500
-    decay_from: int = 10**9
-    """Step at which the learning rate starts to fall along a cosine, to reach zero at `steps`."""
-    clip: float = 1.0
-    """Greatest norm of the gradient."""
-    ema: float = 0.999
 
 
 @dataclass(frozen=True)

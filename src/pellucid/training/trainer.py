@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid.errors import PellucidError
 from pellucid.files import locked
-from pellucid.network.pretrained import load_imagenet_weights
+from pellucid.network.pretrained import keep_depthwise_filters, load_imagenet_weights
 from pellucid.network.separation import SeparationNetwork
 from pellucid.network.weights import fit_weights
 from pellucid.training.batches import Ahead, Batches, Group, to_device
@@ -25,13 +25,12 @@ from pellucid.training.checkpoint import (
     Progress,
     load_newest_checkpoint,
     load_weights,
-    optimiser_tensors,
-    restore_optimiser,
     save_checkpoint,
     save_weights,
 )
-from pellucid.training.config import OptimiserConfig, TrainingConfig
+from pellucid.training.config import TrainingConfig
 from pellucid.training.objective import Objective
+from pellucid.training.optimiser import Optimiser, learning_rate_scale
 from pellucid.training.photos import PhotoStore
 from pellucid.training.validation import read_pairs, score_mixtures, score_pairs, sheet
 from pellucid.training.words_first import Glances, WordsFirst
@@ -42,15 +41,6 @@ MOST_BAD_STEPS = 50
 
 class TrainingError(PellucidError):
     """Training cannot go on."""
-
-
-def learning_rate_scale(step: int, config: OptimiserConfig, steps: int) -> float:
-    """Return the factor on the learning rates at a step: warm-up, constant, cosine decay."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup))
-    if step < config.decay_from:
-        return warm
-    fraction = (step - config.decay_from) / max(1, steps - config.decay_from)
-    return warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, fraction)))
 
 
 class Trainer:
@@ -72,7 +62,7 @@ class Trainer:
         objective = Objective(config.objective, config.network.channels)
         self.objective = objective.to(self.device)
         self.names = self._trained()
-        self.optimiser = self._optimiser()
+        self.optimiser = Optimiser(self.names, config.optimiser)
         self.progress = Progress()
         self.pairs = [read_pairs(Path(path)) for path in config.validation.pairs]
         self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
@@ -121,7 +111,7 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Take one optimiser step over this process's groups; return the mean losses."""
         self.network.train()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         groups = range(self.rank, self.config.batch.groups, self.world)
         sums: dict[str, Tensor] = {}
         for number in groups:
@@ -139,9 +129,7 @@ class Trainer:
         if self.rank:
             return
         training = {f"objective.{k}": v for k, v in self.objective.embedding.state_dict().items()}
-        training |= {
-            f"optimiser.{k}": v for k, v in optimiser_tensors(self.optimiser, self.names).items()
-        }
+        training |= {f"optimiser.{k}": v for k, v in self.optimiser.tensors().items()}
         tensors = {
             "network": dict(self.network.state_dict()),
             "average": dict(self.average.state_dict()),
@@ -189,13 +177,9 @@ class Trainer:
             dist.all_reduce(parameter.grad)
 
     def _update(self) -> None:
-        norm = nn.utils.clip_grad_norm_(list(self.names), self.config.optimiser.clip)
-        if not torch.isfinite(norm):
-            return
         scale = learning_rate_scale(self.progress.step, self.config.optimiser, self.config.steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["base"] * scale
-        self.optimiser.step()
+        if not self.optimiser.step(scale):
+            return
         keep = min(self.config.optimiser.ema, (self.progress.step + 1) / (self.progress.step + 10))
         with torch.no_grad():
             for slow, fast in zip(
@@ -212,6 +196,7 @@ class Trainer:
             fit_weights(network, load_weights(Path(self.config.start_from)), self.config.start_from)
         elif self.config.network.encoder == "efficientnet-lite0":
             load_imagenet_weights(network.encoder)  # pyright: ignore[reportArgumentType]
+        keep_depthwise_filters(network.encoder)  # pyright: ignore[reportArgumentType]
         average = SeparationNetwork(self.config.network)
         average.load_state_dict(network.state_dict())
         average.requires_grad_(False)
@@ -222,23 +207,7 @@ class Trainer:
     def _trained(self) -> dict[Tensor, str]:
         named = dict(self.network.named_parameters(prefix="network"))
         named |= dict(self.objective.embedding.named_parameters(prefix="objective"))
-        return {parameter: name for name, parameter in named.items()}
-
-    def _optimiser(self) -> torch.optim.Optimizer:
-        config = self.config.optimiser
-        rates = {
-            "network.encoder.": config.encoder_learning_rate,
-            "network.recovery.": config.learning_rate,
-            "network.": config.guidance_learning_rate,
-            "objective.": config.learning_rate,
-        }
-        members: dict[str, list[Tensor]] = {prefix: [] for prefix in rates}
-        for parameter, name in self.names.items():
-            members[next(prefix for prefix in rates if name.startswith(prefix))].append(parameter)
-        groups = [{"params": members[prefix], "base": rate} for prefix, rate in rates.items()]
-        return torch.optim.AdamW(
-            groups, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
+        return {parameter: name for name, parameter in named.items() if parameter.requires_grad}
 
     def _resume(self) -> None:
         found = load_newest_checkpoint(self.folder)
@@ -251,7 +220,7 @@ class Trainer:
         fit_weights(self.network, tensors["network"], where)
         fit_weights(self.average, tensors["average"], where)
         fit_weights(self.objective.embedding, _under(training, "objective."), where)
-        restore_optimiser(self.optimiser, self.names, _under(training, "optimiser."))
+        self.optimiser.restore(_under(training, "optimiser."))
 
     def _learn_words_first(self) -> None:
         config = self.config.words_first

@@ -22,7 +22,8 @@ import torch
 from pellucid.network.separation import NetworkConfig
 from pellucid.training.batches import BatchConfig
 from pellucid.training.checkpoint import Progress, Tensors, load_newest_checkpoint
-from pellucid.training.config import OptimiserConfig, TrainingConfig, ValidationConfig
+from pellucid.training.config import TrainingConfig, ValidationConfig
+from pellucid.training.optimiser import OptimiserConfig
 from pellucid.training.trainer import Trainer
 
 STEPS = 5
