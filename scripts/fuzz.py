@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +99,8 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=120, help="for each target")
     asked = parser.parse_args()
+    if find_spec("atheris") is None:
+        raise SystemExit("it needs atheris: pip install atheris (Linux and macOS)")
     before = json.loads(RESULT.read_text("utf-8"))["targets"] if RESULT.exists() else []
     runs = {run["target"]: run for run in before}
     for name in asked.targets or TARGETS:
