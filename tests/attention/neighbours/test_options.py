@@ -88,8 +88,10 @@ def test_a_mask_of_one_column_is_that_of_every_key(name):
 
 
 @each
-def test_grouped_queries_share_their_keys(name):
-    function, (query, key, value) = case(name)
+@pytest.mark.parametrize(("queries", "keys"), [(5, 5), (2, 4)])  # also as many as heads
+def test_grouped_queries_share_their_keys(name, queries, keys):
+    function, (query, key, value) = case(name, queries)
+    key, value = key[:, :, -keys:], value[:, :, -keys:]
     if name == "kv-bias":
         function.key.data[1::2] = function.key.data[::2]  # as one head of a pair
         function.value.data[1::2] = function.value.data[::2]
