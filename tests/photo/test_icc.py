@@ -163,6 +163,32 @@ def test_a_curve_may_dip_by_rounding_only():
         parse_icc(samples.rgb_icc(curve=samples.table_curve([0, 1, 0.5, 1] * 40)))
 
 
+@pytest.mark.parametrize(("dip", "read"), [(0.0008, True), (0.0012, False)])
+def test_how_far_a_curve_may_dip(dip, read):
+    steps = np.linspace(0, 1, 4097)  # as many as are probed
+    steps[2000] = steps[1999] - dip
+    icc = samples.rgb_icc(curve=samples.table_curve(steps))
+    if read:
+        assert parse_icc(icc).to_srgb is None
+    else:
+        with pytest.raises(BrokenProfileError, match="does not rise"):
+            parse_icc(icc)
+
+
+@pytest.mark.parametrize(("mixed", "same"), [(0.002, True), (0.005, False)])
+def test_how_near_to_srgb_counts_as_srgb(mixed, same):
+    """A little of the green primary in the red one."""
+    mix = np.eye(3)
+    mix[0, :2] = 1 - mixed, mixed
+    primaries = (np.array(samples.SRGB_PRIMARIES).T @ mix).T
+    assert (parse_icc(samples.rgb_icc(primaries)).to_srgb is None) == same
+
+
+def test_a_profile_without_tags():
+    with pytest.raises(BrokenProfileError, match="list of tags"):
+        parse_icc(samples.icc({}))
+
+
 @pytest.mark.parametrize("shift", [0.04, 0.06])
 def test_primaries_must_add_up_to_white(shift):
     red, green, blue = samples.SRGB_PRIMARIES
