@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -105,23 +106,31 @@ def key(mutant: Mutant) -> str:
 
 def cover(folders: list[str]) -> None:
     """Run the default tests of each folder under coverage, and sum up all that was measured."""
+    # A shell that starts this in the background has them ignored, and tests press Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     DATA.mkdir(parents=True, exist_ok=True)
     for folder in folders:
         data = DATA / f"{folder.replace('/', '-')}.data"
-        run = [sys.executable, "-m", "coverage", "run", f"--data-file={data}", "--source=pellucid"]
+        run = ["coverage", "run", f"--data-file={data}", "--source=pellucid", "-m", "pytest"]
         paths = sorted(str(p) for p in Path(folder).glob("test_*.py")) if folder == "tests" else []
-        subprocess.run([*run, "-m", "pytest", *(paths or [folder])], cwd=ROOT, check=True)
+        python("-m", *run, *(paths or [folder]))
+        sum_up()
+
+
+def sum_up() -> None:
     whole = DATA / "whole"
-    options = [f"--data-file={whole}"]
-    coverage = [sys.executable, "-m", "coverage"]
-    data_files = sorted(str(path) for path in DATA.glob("*.data"))
-    subprocess.run([*coverage, "combine", "-q", "--keep", *options, *data_files], check=True)
-    subprocess.run([*coverage, "json", "-q", *options, "-o", DATA / "whole.json"], check=True)
+    parts = sorted(str(path) for path in DATA.glob("*.data"))
+    python("-m", "coverage", "combine", "-q", "--keep", f"--data-file={whole}", *parts)
+    python("-m", "coverage", "json", "-q", f"--data-file={whole}", "-o", str(DATA / "whole.json"))
     measured = json.loads((DATA / "whole.json").read_text("utf-8"))
-    measured_in = [Path(path).stem.replace("-", "/") for path in data_files]
-    found = {"folders": measured_in, "files": by_file(measured)}
+    folders = [Path(path).stem.replace("-", "/") for path in parts]
+    found = {"folders": folders, "files": by_file(measured)}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "coverage.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def python(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True)
 
 
 def by_file(measured: dict[str, Any]) -> dict[str, list[int]]:

@@ -121,6 +121,8 @@ def test_initialisation():
     assert gate.weight.abs().max() <= 256**-0.5
     assert gate.weight.std().item() == pytest.approx((3 * 256) ** -0.5, rel=0.1)
     assert (gate.bias == 1.5).all()
+    per_head = Gate(PRESETS["bondarenko"], heads=4, head_dim=8, input_dim=256)
+    assert 0.9 * 64**-0.5 < per_head.weight.abs().max() <= 64**-0.5
     normal = Gate(dataclasses.replace(spec, weight_std=0.3), heads=64, head_dim=8, input_dim=64)
     assert normal.weight.std().item() == pytest.approx(0.3, rel=0.1)
 
