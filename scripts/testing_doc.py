@@ -121,8 +121,8 @@ def sum_up() -> None:
     whole = DATA / "whole"
     parts = sorted(str(path) for path in DATA.glob("*.data"))
     python("-m", "coverage", "combine", "-q", "--keep", f"--data-file={whole}", *parts)
-    python("-m", "coverage", "json", "-q", f"--data-file={whole}", "-o", str(DATA / "whole.json"))
-    measured = json.loads((DATA / "whole.json").read_text("utf-8"))
+    python("-m", "coverage", "json", "-q", f"--data-file={whole}", "-o", str(DATA / "sums.json"))
+    measured = json.loads((DATA / "sums.json").read_text("utf-8"))
     folders = [Path(path).stem.replace("-", "/") for path in parts]
     found = {"folders": folders, "files": by_file(measured)}
     RESULTS.mkdir(parents=True, exist_ok=True)
