@@ -247,11 +247,19 @@ def known() -> dict[tuple[str, int], Mutant]:
     return {(mutant.module, mutant.number): mutant for mutant in found}
 
 
-def try_out(module: str, seconds: float) -> None:
-    """Try the mutants of a module that have not been, in a fork."""
+def write(found: dict[tuple[str, int], Mutant]) -> None:
+    """Write one line a mutant, where the file may have several: the last ones hold."""
+    lines = [json.dumps(asdict(mutant), ensure_ascii=False) for mutant in found.values()]
+    RESULT.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def try_out(module: str, seconds: float, again: bool) -> None:
+    """Try the mutants of a module that have not been, in a fork; first the survivors, if again."""
     done, drawn = known(), list(mutants(module))
     random.Random(SEED).shuffle(drawn)
-    todo = [found for found in drawn if (module, found[0].number) not in done]
+    tried = {number: mutant.noticed for (name, number), mutant in done.items() if name == module}
+    left = [found for found in drawn if tried.get(found[0].number) is False]
+    todo = left * again + [found for found in drawn if found[0].number not in tried]
     if todo and os.fork() == 0:
         import hypothesis
         import pytest
@@ -296,18 +304,14 @@ def main() -> None:
     if asked.survivors:
         survivors(asked.modules)
         return
-    if asked.again:
-        kept = [mutant for mutant in known().values() if mutant.noticed]
-        RESULT.write_text(
-            "".join(json.dumps(asdict(m), ensure_ascii=False) + "\n" for m in kept), "utf-8"
-        )
     sys.path[:0] = [str(ROOT), str(ROOT / "src")]
     for package in ("hypothesis", "numpy", "pytest", "PIL.Image", "torch.testing", "jaxtyping"):
         with suppress(ModuleNotFoundError):
             __import__(package)  # once, for all forks
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     for module in asked.modules:
-        try_out(module, asked.seconds)
+        try_out(module, asked.seconds, asked.again)
+    write(known())
     summary(asked.modules)
 
 
