@@ -50,8 +50,8 @@ MUTATION = """
 
 `python scripts/mutate.py` breaks one place of the attention core or of the colour pipeline at a
 time and runs the module's own tests. Mutants are drawn with a fixed seed; *tried* of *all* were.
-The figures are those of the run in `results/mutation/mutants.jsonl`; tests that were written
-because of it are not in them unless it was run again.
+The run is in `results/mutation/mutants.jsonl`. Survivors were looked at; where a test was missing it
+was written and the mutant tried again, so *noticed* is what is noticed now, not before.
 
 | module | tried | all | noticed |
 |---|---|---|---|
