@@ -33,7 +33,8 @@ def main() -> None:
         quantise(model, int8, calibration_feeds(model, shown))
         listed = read_pairs(pairs)
         modes = [mode for mode in applicable_modes(listed) if mode in (Mode.NONE, Mode.RIGHT)]
-        loss = measure_loss(model, int8, pairs.resolve().name, listed, modes, STATED)
+        folder_of_set = pairs.parent if pairs.is_file() else pairs
+        loss = measure_loss(model, int8, folder_of_set.resolve().name, listed, modes, STATED)
     write_loss(result, loss)
     for mode, figure in loss.loss.items():
         print(f"words {mode}: {figure.mean:.3f} dB lost [{figure.low:.3f}, {figure.high:.3f}]")

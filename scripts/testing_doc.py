@@ -50,8 +50,8 @@ MUTATION = """
 
 `python scripts/mutate.py` breaks one place of the attention core or of the colour pipeline at a
 time and runs the module's own tests. Mutants are drawn with a fixed seed; *tried* of *all* were.
-The run is in `results/mutation/mutants.jsonl`. Survivors were looked at; where a test was missing it
-was written and the mutant tried again, so *noticed* is what is noticed now, not before.
+The run is in `results/mutation/mutants.jsonl`. Survivors were looked at; where a test was missing,
+it was written and the mutant tried again: *noticed* is what is noticed now, not before.
 
 | module | tried | all | noticed |
 |---|---|---|---|

@@ -65,3 +65,29 @@ def test_metadata_is_kept_and_the_identity_tells(models):
     props = onnx.load(models / "int8.onnx").metadata_props
     kept = {entry.key: entry.value for entry in props}
     assert kept == {"pellucid.weights_id": "abc-int8", "pellucid.format": "1"}
+
+
+def test_matrix_products_are_rounded_but_those_of_gates(tmp_path):
+    rng = np.random.default_rng(1)
+    shapes = {"linear": (40, 40), "gate": (40, 4)}
+    weights = [
+        numpy_helper.from_array(rng.normal(0, 0.2, shape).astype(np.float32), f"{name}.weight")
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["words", "linear.weight"], ["linear"], name="linear"),
+        helper.make_node("MatMul", ["linear", "gate.weight"], ["gate"], name="gate"),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, width])
+        for name, width in (("words", 40), ("gate", 4))
+    ]
+    graph = helper.make_graph(nodes, "small", ends[:1], ends[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, tmp_path / "plain.onnx")
+    feeds = [{"words": rng.normal(size=(1, 7, 40)).astype(np.float32)} for _ in range(4)]
+    quantise(tmp_path / "plain.onnx", tmp_path / "int8.onnx", feeds, ["products"])
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    assert stored["gate.weight"] == TensorProto.FLOAT
+    assert TensorProto.INT8 in {kind for name, kind in stored.items() if "linear.weight" in name}

@@ -9,10 +9,19 @@ import pytest
 import torch
 
 from pellucid.network.separation import NetworkConfig
-from pellucid.training.ablation import measure, summarise, variants
+from pellucid.training.ablation import (
+    RIGHT,
+    Variant,
+    measure,
+    summarise,
+    teach,
+    variants,
+    without_words,
+)
 from pellucid.training.batches import BatchConfig
+from pellucid.training.few_bits import losses_in_bits
 from pellucid.training.trainer import Trainer
-from pellucid.training.words_first import Glances, WordsFirst, WordsFirstConfig
+from pellucid.training.words_first import Glances, Unspoken, WordsFirst, WordsFirstConfig
 
 STAGE = WordsFirstConfig(groups=1, rounds=1, batch=BatchConfig(group=8, crop=64))
 
@@ -22,7 +31,9 @@ def test_every_variant_changes_one_thing():
     first = made[0]
     assert len({variant.name for variant in made}) == len(made)
     for variant in made[1:]:
-        assert (variant.network == first.network) != (variant.stage == first.stage)
+        same = (variant.network == first.network, variant.stage == first.stage, variant.spoken)
+        assert sum(same) == 2
+    assert {"vga-mixed attention", "no text", "with layer correspondence"} <= {v.name for v in made}
 
 
 @pytest.mark.parametrize("attention", ["softmax", "vga-key", "iga-query"])
@@ -51,3 +62,46 @@ def test_a_silent_network_gains_nothing_from_words(tiny_run):
 def test_a_summary_holds_mean_and_range():
     summary = summarise([{"x": 1.0}, {"x": 3.0}])
     assert summary == {"x": {"mean": 2.0, "low": 1.0, "high": 3.0}}
+
+
+def test_without_text_no_figure_speaks_of_words(tiny_run):
+    trainer = Trainer(tiny_run)
+    stage = WordsFirst(trainer.network, STAGE)
+    figures = measure(stage, Glances(trainer.network, trainer.batches.store, STAGE, 1))
+    left = without_words(figures)
+    assert left["told apart"] == figures["told apart, no words"]
+    assert left["right words, dB"] == left["gate, right words"] == 0.0
+    assert "sink rate" not in left
+
+
+def test_what_is_never_told_anything_learns_nothing_about_words(tiny_run):
+    trainer = Trainer(tiny_run)
+    glances = Glances(trainer.network, trainer.batches.store, STAGE, 1)
+    _, group = Unspoken(glances).told(0, RIGHT, np.random.default_rng(0))
+    assert not group.transmission.description.given.any()
+    before = trainer.network.interaction.own.out.weight.clone()
+    teach(Variant("no text", tiny_run.network, STAGE, spoken=False), trainer.network, glances)
+    decayed = before * (1.0 - STAGE.learning_rate * 1e-2)  # AdamW's decay is all that happens
+    torch.testing.assert_close(trainer.network.interaction.own.out.weight, decayed)
+
+
+def test_layer_correspondence_reaches_the_words(tiny_run):
+    trainer = Trainer(tiny_run)
+    glances = Glances(trainer.network, trainer.batches.store, STAGE, 1)
+    for weight, taught in ((0.0, False), (1.0, True)):
+        stage = WordsFirst(trainer.network, dataclasses.replace(STAGE, correspondence=weight))
+        before = stage.embedding.sentence.weight.clone()
+        stage.learn(glances, 0)
+        assert (stage.embedding.sentence.weight.sub(before).abs().max() > 0) == taught
+
+
+def test_few_bits_lose_and_leave_no_trace(tiny_run):
+    trainer = Trainer(tiny_run)
+    glances = Glances(trainer.network, trainer.batches.store, STAGE, 2)
+    stage = WordsFirst(trainer.network, STAGE)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    lost = losses_in_bits(stage, glances, glances, RIGHT, seeds=2)
+    assert [len(values) for values in lost.values()] == [2, 2]
+    assert np.abs(lost["W4A8"]).mean() > np.abs(lost["W8A8"]).mean() > 0.0
+    after = trainer.network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())

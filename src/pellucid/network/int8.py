@@ -1,4 +1,4 @@
-"""An exported model whose 1×1 convolutions compute with 8 bits: static, calibrated quantisation.
+"""An exported model that computes with 8 bits in parts: static, calibrated quantisation.
 
 Weights get a scale a channel, activations one a tensor, from the range that calibration photos
 show. The 1×1 convolutions are most of the arithmetic. The others stay in float: a depthwise
@@ -8,10 +8,11 @@ the last ones of the heads make light so small that 256 levels would show.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -33,15 +34,29 @@ Feed = dict[str, "NDArray[Any]"]
 """Inputs of one run of an exported model, by name."""
 
 
-def quantise(source: Path, target: Path, feeds: Sequence[Feed]) -> None:
-    """Write a model whose 1×1 convolutions compute with 8 bits.
+Part = Literal["convolutions", "products"]
+"""What can compute with 8 bits: 1×1 convolutions, and matrix products, which are the linear layers
+and the attention of AGAM and the language path."""
+
+SMALLEST_PRODUCT = 1024
+"""Numbers of the smallest matrix that is rounded for a matrix product: those of gates are smaller,
+and published work leaves gates in full precision."""
+
+
+def quantise(
+    source: Path, target: Path, feeds: Sequence[Feed], parts: Sequence[Part] = ("convolutions",)
+) -> None:
+    """Write a model of which parts compute with 8 bits.
 
     Args:
         source: ONNX file that this project exported.
         target: ONNX file to write, whole or not at all.
         feeds: inputs whose activations tell the ranges; some dozens, of every kind that is used.
+        parts: which. Matrix products save next to nothing; rounding them shows what 8 bits do to
+            the attention.
     """
     model = _with_float_weights(onnx.load(source))
+    chosen = [name for part in parts for name in _NODES[part](model)]
     with (
         tempfile.TemporaryDirectory() as folder,
         appearing_whole(target) as partial,
@@ -54,7 +69,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed]) -> None:
             quantised,
             _Feeds(feeds),
             quant_format=QuantFormat.QDQ,
-            nodes_to_quantize=_pointwise_convolutions(model),
+            nodes_to_quantize=chosen,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -98,3 +113,16 @@ def _pointwise_convolutions(model: onnx.ModelProto) -> list[str]:
     sizes = {tensor.name: tuple(tensor.dims[2:]) for tensor in model.graph.initializer}
     nodes = (node for node in model.graph.node if node.op_type == "Conv")
     return [node.name for node in nodes if sizes.get(node.input[1]) == (1, 1)]
+
+
+def _matrix_products(model: onnx.ModelProto) -> list[str]:
+    sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
+    nodes = (node for node in model.graph.node if node.op_type in ("MatMul", "Gemm"))
+    return [
+        node.name
+        for node in nodes
+        if min(sizes.get(name, SMALLEST_PRODUCT) for name in node.input[:2]) >= SMALLEST_PRODUCT
+    ]
+
+
+_NODES = {"convolutions": _pointwise_convolutions, "products": _matrix_products}

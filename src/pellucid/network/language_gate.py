@@ -42,12 +42,11 @@ class LanguageGate(nn.Module):
         return logit, torch.sigmoid(logit) * words.mask.any(dim=1)
 
     def find(
-        self, sentence: Float[Tensor, "*B C"], tokens: Float[Tensor, "*B K C"]
-    ) -> tuple[Float[Tensor, "*B C"], Float[Tensor, "*B C"]]:
+        self, sentence: Float[Tensor, "B C"], tokens: Float[Tensor, "B K C"]
+    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
         """Return the unit vectors of the sentence and of what it found among the tokens."""
-        direction = F.normalize(self.sentence(sentence), dim=-1, eps=1e-6)
-        seen = F.normalize(self.visual(tokens), dim=-1, eps=1e-6)
-        likeness = (seen * direction[..., None, :]).sum(dim=-1)
+        direction, seen = self._directions(sentence, tokens)
+        likeness = (seen * direction[:, None]).sum(dim=-1)
         weights = torch.softmax(SHARPNESS * likeness, dim=-1)
         found = F.normalize((weights[..., None] * seen).sum(dim=-2), dim=-1, eps=1e-6)
         return direction, found
@@ -56,8 +55,15 @@ class LanguageGate(nn.Module):
         self, sentences: Float[Tensor, "S C"], tokens: Float[Tensor, "B K C"]
     ) -> Float[Tensor, "S B"]:
         """Return the evidence of every sentence in every photo, in [−1, 1]."""
-        shape = (len(sentences), len(tokens))
-        sentence, found = self.find(
-            sentences[:, None].expand(*shape, -1), tokens[None].expand(*shape, -1, -1)
-        )
-        return (sentence * found).sum(dim=-1)
+        direction, seen = self._directions(sentences, tokens)
+        likeness = torch.einsum("sc,bkc->sbk", direction, seen)
+        weights = torch.softmax(SHARPNESS * likeness, dim=-1)
+        found = F.normalize(torch.einsum("sbk,bkc->sbc", weights, seen), dim=-1, eps=1e-6)
+        return torch.einsum("sc,sbc->sb", direction, found)
+
+    def _directions(
+        self, sentences: Float[Tensor, "S C"], tokens: Float[Tensor, "B K C"]
+    ) -> tuple[Float[Tensor, "S C"], Float[Tensor, "B K C"]]:
+        """Return sentences and global tokens as unit vectors of the space in which they meet."""
+        direction = F.normalize(self.sentence(sentences), dim=-1, eps=1e-6)
+        return direction, F.normalize(self.visual(tokens), dim=-1, eps=1e-6)

@@ -56,13 +56,13 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.19, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.17, strength=(0.1, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.17, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.15, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
-    0.21,
+    0.2,
     strength=(0.1, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
@@ -70,7 +70,7 @@ SHARP = Recipe(
 )
 ENCODED = Recipe(
     "encoded",
-    0.22,
+    0.28,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
@@ -97,7 +97,7 @@ SYMMETRIC = Recipe(
     low_key=0.0,
     tint=0.0,
 )
-CLEAN = Recipe("clean", 0.09, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.08, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,16 @@ from pellucid.network.hypercolumn import stack
 from pellucid.network.light import to_encoded
 from pellucid.network.separation import Guided, SeparationNetwork
 from pellucid.synthesis.mixture import SHARP, SYMMETRIC, Mixtures, SynthesisConfig
-from pellucid.training.batches import BatchConfig, Batches, Group, to_device
+from pellucid.training.batches import BatchConfig, Batches, Group, Told, to_device
 from pellucid.training.captions import CaptionConfig
-from pellucid.training.losses.language import ASSIGNMENT_GRID, assignment_error, points_right
+from pellucid.training.losses.language import (
+    ASSIGNMENT_GRID,
+    LayerEmbedding,
+    assignment_error,
+    contrastive,
+    layer_correspondence,
+    points_right,
+)
 from pellucid.training.losses.reconstruction import rms_error
 from pellucid.training.objective import evidence_losses, gate_losses, told_right
 from pellucid.training.photos import PhotoStore
@@ -43,11 +50,16 @@ class WordsFirstConfig:
     """Groups of mixtures of validation photos, to measure on."""
     rounds: int = 8
     """How often the language path goes through all groups."""
+    places: int = ASSIGNMENT_GRID
+    """Places to a side of what is kept of a mixture."""
     learning_rate: float = 1e-3
     assignment: float = 0.05
     gate: float = 0.05
     contrastive: float = 0.02
     """Weights of the losses beside that of the layers themselves."""
+    correspondence: float = 0.0
+    """Weight of the trainer's layer correspondence, on painted layers; 0 leaves it out. What it
+    does: docs/ablation.md."""
     seed: int = 0
     batch: BatchConfig = field(default_factory=lambda: BatchConfig(group=64, synthesis=SHOWN))
 
@@ -56,9 +68,9 @@ class WordsFirstConfig:
 class Glance:
     """What is kept of one group of mixtures."""
 
-    stacked: Float[Tensor, "B P 8 8"]
+    stacked: Float[Tensor, "B P h w"]
     """The encoder's levels, half precision."""
-    truth: Float[Tensor, "B 6 8 8"]
+    truth: Float[Tensor, "B 6 h w"]
     """Both layers, encoded."""
     mixtures: Mixtures
     """Without pixels: recipes and what adds."""
@@ -69,7 +81,7 @@ class Glance:
 class Painted(NamedTuple):
     """Both layers as painted from one glance, and how the words were heard."""
 
-    layers: Float[Tensor, "B 6 8 8"]
+    layers: Float[Tensor, "B 6 h w"]
     transmission: Guided
     reflection: Guided
     tokens: Float[Tensor, "B K C"]
@@ -98,6 +110,7 @@ class Glances:
         self, network: SeparationNetwork, store: PhotoStore, config: WordsFirstConfig, groups: int
     ) -> None:
         self.batches = Batches(store, config.batch, config.seed)
+        self.places = config.places
         self.device = next(network.parameters()).device
         seeds = (np.random.default_rng((config.seed, number)) for number in range(groups))
         self.seen = [self._look(network, random) for random in seeds]
@@ -119,11 +132,39 @@ class Glances:
         truth = torch.cat([to_encoded(mixtures.transmission), to_encoded(mixtures.reflection)], 1)
         nothing = torch.empty(len(truth), 3, 0, 0)  # a slice would keep all pixels in memory
         return Glance(
-            F.adaptive_avg_pool2d(stack(pyramid), ASSIGNMENT_GRID).half(),
-            F.adaptive_avg_pool2d(truth, ASSIGNMENT_GRID).to(self.device),
+            F.adaptive_avg_pool2d(stack(pyramid), self.places).half(),
+            F.adaptive_avg_pool2d(truth, self.places).to(self.device),
             mixtures._replace(mixture=nothing, transmission=nothing, reflection=nothing),
             (behind, mirrored),
         )
+
+
+class Unspoken(Glances):
+    """The same glances, of which nothing is ever said."""
+
+    def __init__(self, glances: Glances) -> None:
+        self.batches, self.device = glances.batches, glances.device
+        self.places, self.seen = glances.places, glances.seen
+
+    def told(
+        self, number: int, captions: CaptionConfig, random: np.random.Generator
+    ) -> tuple[Glance, Group]:
+        """Return one group's glance and no words."""
+        seen, group = super().told(number, captions, random)
+        return seen, silent(group)
+
+
+def silent(group: Group) -> Group:
+    """Return the group with nothing said."""
+
+    def silence(told: Told) -> Told:
+        mask = torch.zeros_like(told.description.mask)
+        nothing = torch.zeros_like(told.right)
+        return Told(told.description._replace(mask=mask), right=nothing, wrong=nothing)
+
+    return replace(
+        group, transmission=silence(group.transmission), reflection=silence(group.reflection)
+    )
 
 
 class WordsFirst:
@@ -133,14 +174,18 @@ class WordsFirst:
         self.network = network
         self.config = config
         device = next(network.parameters()).device
-        self.painter = SmallPainter(network.config.channels).to(device)
+        channels = network.config.channels
+        self.painter = SmallPainter(channels).to(device)
+        self.embedding = LayerEmbedding(3 * ASSIGNMENT_GRID**2, channels).to(device)
         taught = [
             parameter
             for name, parameter in network.named_parameters()
             if not name.startswith(("encoder.", "recovery."))
         ]
         self.optimiser = torch.optim.AdamW(
-            [*taught, *self.painter.parameters()], lr=config.learning_rate, weight_decay=1e-2
+            [*taught, *self.painter.parameters(), *self.embedding.parameters()],
+            lr=config.learning_rate,
+            weight_decay=1e-2,
         )
 
     def learn(self, glances: Glances, number: int) -> None:
@@ -176,7 +221,8 @@ class WordsFirst:
         return Painted(layers, about_t, about_r, tokens)
 
     def _step(self, glance: Glance, group: Group) -> None:
-        layers, about_t, about_r, tokens = self.paint(glance, group)
+        painted = self.paint(glance, group)
+        layers, about_t, about_r, tokens = painted
         gate, config = self.network.language_gate, self.config
         loss = (
             rms_error(layers, glance.truth)
@@ -184,6 +230,32 @@ class WordsFirst:
             + config.gate * gate_losses(about_t, about_r, group)
             + config.contrastive * evidence_losses(gate, about_t, about_r, tokens, group)
         )
+        if config.correspondence:
+            loss = loss + config.correspondence * self._correspondence(painted, glance, group)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
+
+    def _correspondence(self, painted: Painted, glance: Glance, group: Group) -> Float[Tensor, ""]:
+        """Match true layers and descriptions; then ask the painted layers for their own."""
+        words_t, words_r = (
+            self.embedding.words(about.words.sentence)
+            for about in (painted.transmission, painted.reflection)
+        )
+        right_t, right_r = group.transmission.right, group.reflection.right
+        truth = self._embed(glance.truth)
+        own = torch.arange(len(truth), device=truth.device)
+        likeness = torch.cat([words_t, words_r]) @ truth.T
+        matched = contrastive(likeness, own, torch.cat([right_t, right_r]))
+        layer_t, layer_r = self._embed(painted.layers).chunk(2)
+        both = right_t & right_r
+        return (
+            matched
+            + layer_correspondence(layer_t, words_t, words_r, both)
+            + layer_correspondence(layer_r, words_r, words_t, both)
+        )
+
+    def _embed(self, layers: Float[Tensor, "B 6 h w"]) -> Float[Tensor, "B2 C"]:
+        """Embed all transmissions, then all reflections."""
+        both = torch.cat(F.adaptive_avg_pool2d(layers, ASSIGNMENT_GRID).chunk(2, dim=1))
+        return self.embedding.layer(both.flatten(1))
