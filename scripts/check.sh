@@ -41,6 +41,13 @@ PATH="$bin:$PATH" "$bin/python" scripts/audit.py
 step 'package'
 "$bin/python" -m build --outdir "$work/dist" . > "$work/build.log" 2>&1 || fail "$(tail -20 "$work/build.log")"
 
+names=$("$bin/python" -m zipfile -l "$work"/dist/*.whl)
+for needed in weights/lite.onnx weights/lite.json weights/MODEL_CARD.md service/page/index.html \
+  py.typed licenses/LICENSE; do
+  grep -q "$needed" <<< "$names" || fail "the wheel has no $needed"
+done
+! grep -E '^(tests|docs|scripts|examples|results)/' <<< "$names" || fail 'the wheel has too much'
+
 step 'install of the wheel'
 new_environment "$work/user"
 "$work/user/bin/pip" install --quiet -c constraints.txt "$work"/dist/*.whl

@@ -113,9 +113,34 @@ def write_document(rows: list[Row]) -> None:
         parts.append("|---|---|---|---|")
         own = [row for row in rows if row.area == area]
         parts += [f"| {' | '.join(map(_cell, row.cells()))} |" for row in own]
+    parts += _fuzzing()
     parts += _long_run()
     parts.append("")
     DOCUMENT.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _fuzzing() -> list[str]:
+    """Tell of `scripts/fuzz.py`, if its result is there."""
+    file = RESULT.with_name("fuzz.json")
+    if not file.exists():
+        return []
+    found = json.loads(file.read_text(encoding="utf-8"))
+    rows = [
+        f"| {run['target']} | {run['seconds']} s | {run['inputs']:,} | {run['begun_at']} → "
+        f"{run['reached']} | {'**stopped by one**' if run['code'] else 'none'} |"
+        for run in found["targets"]
+    ]
+    return [
+        "\n## Fuzzing guided by coverage\n",
+        f"`python scripts/fuzz.py` (atheris {found['atheris']}): inputs that reach new places in "
+        "the code are kept and changed further. *Places* are those of pellucid's own modules "
+        "reached by the corpus alone, and at the end. What broke something in any run is a file "
+        "of `tests/faults/corpus`, named `crash-` or `timeout-`, that every run of the tests "
+        "tries.\n",
+        "| target | time | inputs | places | crashes |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
 
 
 def _long_run() -> list[str]:

@@ -66,6 +66,26 @@ def test_commands_and_their_options_exist(document, line):
         assert re.search(rf"(?<![\w-]){option}(?![\w-])", help), f"{option} in {line!r}"
 
 
+def scripts() -> list[tuple[str, str]]:
+    """Every `python scripts/...` line of the documents, with its document."""
+    found = set()
+    for path in DOCUMENTS:
+        for code in CODE.findall(path.read_text("utf-8")):
+            for line in re.findall(
+                r"^(?:\S*/)?python (scripts/.*)$", code.strip("`"), re.MULTILINE
+            ):
+                found.add((path.name, line.partition(" #")[0].strip()))
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("document", "line"), scripts())
+def test_scripts_and_their_options_exist(document, line):
+    script, *words = line.split()
+    source = (ROOT / script).read_text("utf-8")
+    for option in (word.partition("=")[0] for word in words if word.startswith("-")):
+        assert f'"{option}"' in source, f"{option} of {script}"
+
+
 def test_the_site_has_every_document():
     navigation = re.findall(r": ([a-z-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(navigation) == sorted(path.name for path in ROOT.glob("docs/*.md"))

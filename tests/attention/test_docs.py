@@ -29,6 +29,18 @@ def test_code_blocks_run_in_order(capsys):
     assert printed in capsys.readouterr().out
 
 
+def test_the_readmes_lines_run_and_their_shapes_are_true():
+    readme = TOUR.parents[1] / "README.md"
+    found = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    (block,) = (block for block in found if "pellucid.attention" in block)
+    namespace: dict[str, object] = {}
+    exec(compile(block, "README.md", "exec"), namespace)
+    promised = re.findall(r"^((?:layer|value_gated_attention)\(.*\))  # (\(.*\))$", block, re.M)
+    assert len(promised) == 2
+    for call, shape in promised:
+        assert tuple(eval(call, namespace).shape) == eval(shape)
+
+
 def test_every_preset_is_in_the_table():
     rows = re.findall(r"^\| `([\w-]+)` \| ([\w ]+) \| (key|query) \| (head|element) \|", *_lines())
     found = {name: (signal.split()[0], *rest) for name, signal, *rest in rows}

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from pellucid.attention import reference_attention, softmax_attention, value_gated_attention
+from pellucid.attention import (
+    functional,
+    reference_attention,
+    softmax_attention,
+    value_gated_attention,
+)
 from pellucid.attention.reference import TOLERANCES
 from pellucid.errors import ConfigError
 
@@ -226,3 +231,37 @@ def test_key_side_gate_per_query_head_is_an_error():
 def test_unknown_placement():
     with pytest.raises(ConfigError, match="placement must be"):
         value_gated_attention(*qkv(), torch.ones(2, 4, 5), placement="value")
+
+
+def test_without_options_it_is_torchs_attention_without_options():
+    query, key, value = qkv(queries=5, keys=7)
+    expected = F.scaled_dot_product_attention(query, key, value)
+    assert torch.equal(softmax_attention(query, key, value), expected)
+    gated = value_gated_attention(query, key, value, torch.full((2, 4, 7), 2.0))
+    torch.testing.assert_close(gated, 2 * expected)
+
+
+def test_grouped_queries_must_be_asked_for():
+    query, key, value = qkv(kv_heads=2)
+    with pytest.raises(RuntimeError):
+        softmax_attention(query, key, value)
+    with pytest.raises(RuntimeError):
+        value_gated_attention(query, key, value, torch.ones(2, 2, 5))
+
+
+@pytest.mark.parametrize("kind", ["bool", "additive"])
+def test_rows_that_see_nothing_are_zero_when_exported(kind, monkeypatch):
+    """The ONNX translation of torch's kernel does not give zeros there, so the graph must."""
+    monkeypatch.setattr(functional, "_is_exporting", lambda: True)
+    monkeypatch.setattr(
+        functional.F, "scaled_dot_product_attention", lambda *_, **__: torch.ones(2, 4, 5, 8)
+    )
+    mask = torch.ones(5, 5, dtype=torch.bool)
+    mask[2] = False
+    mask[:, 4] = False
+    if kind == "additive":
+        mask = torch.zeros(5, 5).masked_fill(~mask, -torch.inf)
+    output = softmax_attention(*qkv(), attn_mask=mask)
+    assert (output[:, :, 2] == 0).all()
+    assert (output[:, :, [0, 1, 3, 4]] == 1).all()
+    assert (softmax_attention(*qkv()) == 1).all()

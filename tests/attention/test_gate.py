@@ -85,6 +85,18 @@ def test_twice_sigmoid_with_zero_weight_is_exactly_one():
     assert (gate(signal_for(gate)) == 1.0).all()
 
 
+@pytest.mark.parametrize("gain", [0.5, 1.0, 1.5, 4.0])
+def test_gain_is_a_factor(gain):
+    gate = Gate(GateSpec(gain=gain), **SIZES)
+    assert (gate(signal_for(gate)) == gain / 2).all()
+
+
+def test_the_printout_tells_what_it_is():
+    shown = repr(Gate(PRESETS["iga"], **SIZES))
+    assert "signal='input'" in shown
+    assert "heads=4" in shown
+
+
 def test_silu():
     gate = Gate(GateSpec("input", features="all", activation="silu", weight_std=1.0), **SIZES)
     signal = signal_for(gate)
@@ -105,10 +117,12 @@ def test_low_rank_is_the_product_of_its_factors():
 
 def test_initialisation():
     spec = GateSpec("input", features="all", weight_std=None, bias=1.5)
-    gate = Gate(spec, heads=64, head_dim=8, input_dim=64)
-    assert gate.weight.abs().max() <= 64**-0.5
-    assert gate.weight.std().item() == pytest.approx((3 * 64) ** -0.5, rel=0.1)
+    gate = Gate(spec, heads=64, head_dim=8, input_dim=256)
+    assert gate.weight.abs().max() <= 256**-0.5
+    assert gate.weight.std().item() == pytest.approx((3 * 256) ** -0.5, rel=0.1)
     assert (gate.bias == 1.5).all()
+    per_head = Gate(PRESETS["bondarenko"], heads=4, head_dim=8, input_dim=256)
+    assert 0.9 * 64**-0.5 < per_head.weight.abs().max() <= 64**-0.5
     normal = Gate(dataclasses.replace(spec, weight_std=0.3), heads=64, head_dim=8, input_dim=64)
     assert normal.weight.std().item() == pytest.approx(0.3, rel=0.1)
 
@@ -135,6 +149,11 @@ def test_merge_heads_of_a_projection_is_a_view():
 def test_contradictions_are_errors(fields, message):
     with pytest.raises(ConfigError, match=message):
         GateSpec(**fields)
+
+
+def test_the_least_that_is_allowed():
+    assert GateSpec(rank=1, features="all").rank == 1
+    assert GateSpec(weight_std=0.0).weight_std == 0.0
 
 
 def test_unknown_preset():

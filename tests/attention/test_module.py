@@ -207,12 +207,33 @@ def test_devices_agree(device, name):
     ("fields", "message"),
     [
         ({"dim": 30, "heads": 4}, "cannot be split"),
+        ({"dim": 32, "heads": 0}, "cannot be split"),
         ({"dim": 32, "heads": 4, "kv_heads": 3}, "cannot share"),
+        ({"dim": 32, "heads": 4, "kv_heads": 0}, "cannot share"),
         ({"dim": 12, "heads": 4, "rope_base": 100.0}, "even head_dim"),
         ({"dim": 32, "heads": 4, "dropout": 1.0}, "dropout"),
+        ({"dim": 32, "heads": 4, "dropout": -0.1}, "dropout"),
         ({"dim": 32, "heads": 4, "gate": "none"}, "no gate preset"),
     ],
 )
 def test_wrong_sizes_are_errors(fields, message):
     with pytest.raises(ConfigError, match=message):
         Attention(AttentionConfig(**fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dim": 8, "heads": 1},
+        {"dim": 8, "heads": 4, "kv_heads": 1},
+        {"dim": 30, "heads": 4, "head_dim": 5},
+        {"dim": 8, "heads": 4, "rope_base": 100.0},
+    ],
+)
+def test_the_least_that_is_allowed(fields):
+    module = Attention(AttentionConfig(**fields))
+    x = heads(2, 3, fields["dim"])
+    assert module(x).shape == x.shape
+    assert module.out_proj.bias is not None
+    assert module.gate is None
+    assert torch.equal(module.train()(x), module.eval()(x))  # no dropout

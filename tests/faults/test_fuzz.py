@@ -1,41 +1,25 @@
 """Fuzzing, bounded in time: whole files of `corpus/`, damaged at random, and text of any kind.
 
 The quick tests try the same cases each time; `pytest -m slow tests/faults/test_fuzz.py` tries other
-ones for as long as it says below. A file that breaks something is kept in `corpus/` for good: the
-quick tests read every file of that folder as it is, too.
+ones for as long as it says below, and `scripts/fuzz.py` is guided by the lines that run. An input
+that breaks something is kept in `corpus/` for good: the quick tests try every file of it as it is.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 import time
-import warnings
-import zlib
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pellucid.batch.stores import FolderStore
-from pellucid.batch.tasks import Record
-from pellucid.batch.words import WordBook, read_table
 from pellucid.errors import DataError, DescriptionError, PellucidError, PhotoError, WeightsError
-from pellucid.photo import ReadLimits, WriteOptions, read_photo, write_photo
-from pellucid.text import MAX_TOKENS, word_table
 
-from . import fault
+from . import fault, targets
 
-CORPUS = Path(__file__).parent / "corpus"
-SEEDS = {path.name: path.read_bytes() for path in sorted(CORPUS.iterdir())}
-PHOTOS = [name for name in SEEDS if not name.endswith(".safetensors")]
-LIMITS = ReadLimits(max_pixels=1_000_000)
-SLOWEST = 10.0
-"""Seconds that no damaged file of a few kB may take, on a busy machine."""
+SEEDS = {name: targets.seeds(name) for name in targets.TARGETS}
 BUDGET = 60.0
 """Seconds that a slow test fuzzes."""
 
@@ -50,10 +34,10 @@ quick = settings(
 
 
 @st.composite
-def damaged(draw: st.DrawFn, names: list[str]) -> tuple[str, bytes]:
+def damaged(draw: st.DrawFn, target: str) -> bytes:
     """A file of the corpus with one to eight changes; a PNG's check sums agree again, mostly."""
-    name = draw(st.sampled_from(names))
-    data = bytearray(SEEDS[name])
+    name = draw(st.sampled_from(list(SEEDS[target])))
+    data = bytearray(SEEDS[target][name])
     for _ in range(draw(st.integers(1, 8))):
         if not data:
             break
@@ -73,78 +57,8 @@ def damaged(draw: st.DrawFn, names: list[str]) -> tuple[str, bytes]:
         elif draw(st.integers(0, 5)) == 0:
             del data[at:]
     if name.endswith(".png") and draw(st.integers(0, 4)):
-        mend_sums(data)
-    return name, bytes(data)
-
-
-def mend_sums(data: bytearray) -> None:
-    at = 8
-    while at + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        if at + 12 + length > len(data):
-            return
-        struct.pack_into(">I", data, at + 8 + length, zlib.crc32(data[at + 4 : at + 8 + length]))
-        at += 12 + length
-
-
-def read_and_write(data: bytes) -> None:
-    """Read a photo and write it again without its place; only a PhotoError may come of it."""
-    begin = time.monotonic()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            photo = read_photo(data, limits=LIMITS)
-        except PhotoError as error:
-            assert "\n" not in str(error)
-        else:
-            assert min(photo.size) >= 1
-            for kind in ("png", "jpeg"):
-                try:
-                    write_photo(
-                        photo, io.BytesIO(), format=kind, options=WriteOptions(keep_gps=False)
-                    )
-                except PhotoError as error:
-                    assert kind == "jpeg"
-                    assert "transparency" in str(error) or "pixels a side" in str(error)
-    assert time.monotonic() - begin < SLOWEST
-
-
-def load_weights(data: bytes, folder: Path) -> None:
-    checkpoint = pytest.importorskip("pellucid.training.checkpoint")
-    path = folder / "w.safetensors"
-    path.write_bytes(data)
-    try:
-        tensors = checkpoint.load_weights(path)
-    except WeightsError as error:
-        assert "w.safetensors" in str(error)
-    else:
-        assert all(tensor.numel() < 1_000 for tensor in tensors.values())
-
-
-def read_words(content: bytes, folder: Path) -> None:
-    """Read bytes as every kind of file that holds words, and as a line of a manifest."""
-    for name in ("a.json", "a.txt", "words.csv", "words.jsonl"):
-        (folder / name).write_bytes(content)
-    store = FolderStore(folder)
-    for name in ("a.json", "a.txt"):
-        with suppress(DataError, PhotoError, DescriptionError):  # an empty file is a PhotoError
-            said = WordBook(sidecars=frozenset({name})).find("a.png", store)
-            word_table().encode(said.transmission)
-    for name in ("words.csv", "words.jsonl"):
-        with suppress(DataError):
-            read_table(folder / name)
-    record = Record.parse(content.decode("utf-8", "replace"))
-    assert record is None or isinstance(record.photo, str)
-
-
-def encode(text: str) -> None:
-    try:
-        description = word_table().encode(text)
-    except DescriptionError:
-        assert len(text) > 2_000
-        return
-    assert np.isfinite(description.tokens).all()
-    assert len(description.tokens) <= MAX_TOKENS
+        targets.mend_sums(data)
+    return bytes(data)
 
 
 ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates too
@@ -166,38 +80,79 @@ ANY_WORDS = st.one_of(
 )
 
 
-@fault("images", "files of the corpus, as they are", "read, or refused in one line")
-@pytest.mark.parametrize("name", PHOTOS)
-def test_the_corpus(name):
-    read_and_write(SEEDS[name])
+AREA = {"photo": "images", "words": "text", "weights": "weights", "api": "server"}
+VERDICT = {
+    "photo": "read, or refused in one line",
+    "words": "read, or refused",
+    "weights": "read, or refused in one line",
+    "api": "answered, or refused with a sentence; never 500",
+}
+NEEDS = {"weights": ("torch", "transformers"), "api": ("fastapi", "h11", "onnx")}
 
 
-@fault("images", "damaged files, 60 the same each time", "read, or refused in one line")
-@quick
-@given(damaged(PHOTOS))
-def test_damaged_photos(case):
-    read_and_write(case[1])
+@pytest.fixture(scope="session")
+def attack(tmp_path_factory) -> Callable[[str, bytes], None]:
+    """Try one input on the target of a name."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in targets.TARGETS}
+
+    def attack(name: str, data: bytes) -> None:
+        for package in NEEDS.get(name, ()):
+            pytest.importorskip(package)
+        targets.TARGETS[name](data, folders[name])
+
+    return attack
 
 
-@fault("weights", "damaged safetensors, 60 the same each time", "read, or refused in one line")
-@quick
-@given(damaged(["two.safetensors"]))
-def test_damaged_weights(tmp_path_factory, case):
-    load_weights(case[1], tmp_path_factory.getbasetemp())
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        pytest.param(
+            target,
+            name,
+            id=f"{target}-{name}",
+            marks=fault(AREA[target], "files of the corpus, as they are", VERDICT[target]),
+        )
+        for target, files in SEEDS.items()
+        for name in files
+    ],
+)
+def test_the_corpus(attack, target, name):
+    attack(target, SEEDS[target][name])
+
+
+def each_target(tried: str) -> pytest.MarkDecorator:
+    """Run a test for each target, as a row of its area."""
+    return pytest.mark.parametrize(
+        "target",
+        [
+            pytest.param(target, marks=fault(AREA[target], tried, VERDICT[target]), id=target)
+            for target in targets.TARGETS
+        ],
+    )
+
+
+@each_target("damaged files of the corpus, 60 the same each time")
+def test_damaged_files(attack, target):
+    @quick
+    @given(damaged(target))
+    def some(data):
+        attack(target, data)
+
+    some()
 
 
 @fault("text", "any text, 60 the same each time", "finite tokens, at most 32")
 @quick
 @given(ANY_TEXT)
 def test_any_text(text):
-    encode(text)
+    targets.description(text)
 
 
 @fault("text", "any bytes as words beside a photo, as a table or a manifest", "read, or refused")
 @quick
 @given(ANY_WORDS)
-def test_any_words(tmp_path_factory, content):
-    read_words(content, tmp_path_factory.getbasetemp())
+def test_any_words(attack, content):
+    attack("words", content)
 
 
 def for_a_minute(strategy: st.SearchStrategy, check: Callable[[object], None]) -> None:
@@ -213,28 +168,21 @@ def for_a_minute(strategy: st.SearchStrategy, check: Callable[[object], None]) -
         some()
 
 
-@fault("images", "damaged files, new ones for a minute", "read, or refused in one line")
 @pytest.mark.slow
-def test_damaged_photos_for_long():
-    for_a_minute(damaged(PHOTOS), lambda case: read_and_write(case[1]))
-
-
-@fault("weights", "damaged safetensors, new ones for a minute", "read, or refused in one line")
-@pytest.mark.slow
-def test_damaged_weights_for_long(tmp_path):
-    cases = damaged(["two.safetensors"])
-    for_a_minute(cases, lambda case: load_weights(case[1], tmp_path))
+@each_target("damaged files of the corpus, new ones for a minute")
+def test_damaged_files_for_long(attack, target):
+    for_a_minute(damaged(target), lambda data: attack(target, data))
 
 
 @fault("text", "any text and bytes as words, new ones for two minutes", "read, or refused")
 @pytest.mark.slow
-def test_words_for_long(tmp_path):
-    for_a_minute(ANY_TEXT, encode)
-    for_a_minute(ANY_WORDS, lambda content: read_words(content, tmp_path))
+def test_words_for_long(attack):
+    for_a_minute(ANY_TEXT, targets.description)
+    for_a_minute(ANY_WORDS, lambda content: attack("words", content))
 
 
 def test_only_errors_for_people_are_expected():
-    """What the checks above let pass is what the command line turns into a line."""
+    """What the targets let pass is what the command line turns into a line."""
     assert all(
         issubclass(error, PellucidError)
         for error in (PhotoError, WeightsError, DataError, DescriptionError)

@@ -13,7 +13,6 @@ from pellucid.network.encoder import EfficientNetLite0, ResNet50, SamePaddedConv
 from pellucid.network.hypercolumn import Hypercolumn
 from pellucid.network.interaction import WordAttention
 from pellucid.network.language_gate import LanguageGate
-from pellucid.network.light import to_encoded, to_light
 from pellucid.network.recovery import LayerHead
 
 
@@ -134,12 +133,6 @@ def test_word_map_is_attention_times_gate():
     # With zero weights every gate is a half, and the map of all words sums to it.
     total = attention(layer, words).word_map.sum(dim=1)
     torch.testing.assert_close(total, torch.full_like(total, 0.5))
-
-
-def test_light_and_its_encoding_are_inverse():
-    encoded = torch.linspace(0, 1, 1001, dtype=torch.float64)
-    torch.testing.assert_close(to_encoded(to_light(encoded)), encoded, atol=1e-6, rtol=0)
-    assert to_encoded(torch.tensor(-0.01)) < 0
 
 
 def test_a_head_starts_by_taking_almost_nothing():

@@ -13,6 +13,14 @@ def test_known_values():
     np.testing.assert_allclose(linear_to_srgb(linear), encoded, atol=2e-6)
 
 
+def test_both_pieces_of_the_curve_and_where_they_meet():
+    encoded = np.concatenate([np.linspace(0, 0.1, 2001), np.linspace(0.1, 1, 901)])
+    high = ((encoded + 0.055) / 1.055) ** 2.4
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, high)
+    np.testing.assert_allclose(srgb_to_linear(encoded), linear, rtol=2e-6, atol=1e-9)
+    np.testing.assert_allclose(linear_to_srgb(linear), encoded, rtol=2e-6, atol=5e-7)
+
+
 def test_types_and_shapes():
     assert srgb_to_linear(np.zeros((2, 3), np.float64)).dtype == np.float32
     assert linear_to_srgb(np.zeros((2, 3), np.float64)).shape == (2, 3)

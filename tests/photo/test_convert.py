@@ -61,6 +61,15 @@ def test_an_image_keeps_profile_and_orientation():
     assert photo.profile.icc == image.info["icc_profile"]
 
 
+def test_the_format_is_the_files_or_one_without_loss():
+    assert photo_from_image(Image.fromarray(samples.codes())).source_format == "PNG"
+    assert photo_from_image(Image.open(io.BytesIO(samples.jpeg()))).source_format == "JPEG"
+    phone = Image.open(io.BytesIO(samples.jpeg()))
+    phone.format = "MPO"  # a JPEG with further pictures behind it
+    assert photo_from_image(phone).source_format == "JPEG"
+    assert photo_from_array(samples.codes()).source_format == "PNG"
+
+
 def test_a_deep_file_opened_by_pillow_is_refused(tmp_path):
     path = tmp_path / "deep.png"
     write_photo(photo_from_array(samples.codes(dtype=np.uint16)), path)

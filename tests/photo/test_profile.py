@@ -4,14 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.photo import srgb_to_linear
+from pellucid.photo.icc import parse_icc
 from pellucid.photo.profile import (
     SRGB,
     SRGB_CURVE,
+    ColourProfile,
     CurveTables,
     ParametricCurve,
     TableCurve,
     row_bands,
 )
+
+from . import samples
 
 CURVES = {
     "sRGB": SRGB_CURVE,
@@ -60,6 +64,28 @@ def test_srgb_is_the_transfer_function():
     light = np.empty(codes.shape, np.float32)
     SRGB.decode(codes, light)
     np.testing.assert_allclose(light, srgb_to_linear(codes / 255), atol=3e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_codes_of_other_primaries_come_back(dtype):
+    profile = parse_icc(samples.rgb_icc(samples.P3_PRIMARIES))
+    codes = samples.codes(dtype=dtype)
+    light = np.empty(codes.shape, np.float32)
+    profile.decode(codes, light)
+    back = np.empty_like(codes)
+    profile.encode(light, back)
+    off = np.abs(back.astype(int) - codes)
+    assert off.max() <= (0 if dtype == np.uint8 else 2)  # float32 light of 16 bits
+
+
+def test_a_matrix_mixes_rows():
+    to_srgb = np.array([[0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.0, 0.0, 1.0]])
+    linear = ParametricCurve(1.0)
+    profile = ColourProfile((linear, linear, linear), to_srgb)
+    codes = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    light = np.empty(codes.shape, np.float32)
+    profile.decode(codes, light)
+    np.testing.assert_allclose(light[0], to_srgb.T, atol=1e-7)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200_000), (3000, 4000), (7, 65_536)])

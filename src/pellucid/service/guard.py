@@ -63,14 +63,14 @@ class Guard:
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "this server is not known by that name: start it with --allow-host NAME",
             )
-        origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        foreign = "origin" in headers and _address(headers["origin"]) != host.lower()
         if method not in SAFE_METHODS and (
             foreign or headers.get("sec-fetch-site") == "cross-site"
         ):
             raise Problem(HTTPStatus.FORBIDDEN, "requests from other sites' pages are refused")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._settings.max_bytes:
+        # Python reads no number of thousands of digits, so their count is looked at first.
+        if not length.isdecimal() or len(length) > 30 or int(length) > self._settings.max_bytes:
             raise _too_large(self._settings.max_bytes)
 
 
@@ -121,6 +121,14 @@ def _name(host: str) -> str:
     """Return the name in a Host header without its port, in lower case."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdecimal() else host).lower()
+
+
+def _address(origin: str) -> str | None:
+    """Return host and port of an origin in lower case, None where it has none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # brackets that are no IPv6 address
+        return None
 
 
 def _too_large(limit: int) -> Problem:

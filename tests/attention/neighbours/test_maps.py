@@ -26,14 +26,17 @@ def test_clipped_softmax_without_stretching_is_softmax():
 def test_clipped_softmax_gives_exact_zeros_and_ones():
     weights = ClippedSoftmax(gamma=-0.1, zeta=1.1).weights(torch.tensor([[0.0, 6.0]]))
     assert weights.tolist() == [[0.0, 1.0]]
-    with pytest.raises(ConfigError):
-        ClippedSoftmax(gamma=0.1)
+    assert ClippedSoftmax(gamma=0.0, zeta=1.0).gamma == 0.0
+    for wrong in ({"gamma": 0.1}, {"zeta": 0.9}):
+        with pytest.raises(ConfigError):
+            ClippedSoftmax(**wrong)
 
 
 def test_sigmoid_attention():
     query, key, value = qkv(dtype=torch.float64)
     expected = torch.sigmoid(scores_of(query, key) - math.log(5)) @ value
     torch.testing.assert_close(SigmoidAttention(5)(query, key, value), expected)
+    assert SigmoidAttention(1).bias == 0.0
     with pytest.raises(ConfigError):
         SigmoidAttention(0)
 
@@ -45,6 +48,8 @@ def test_relu_attention():
     causal = ReLUAttention()(query, key, value, is_causal=True)
     alone = ReLUAttention()(query[:, :, :2], key[:, :, :2], value[:, :, :2])
     torch.testing.assert_close(causal[:, :, 1], alone[:, :, 1])
+    one_key = torch.relu(scores_of(query, key))[:, :, :1, :1] @ value[:, :, :1]
+    torch.testing.assert_close(causal[:, :, :1], one_key)
 
 
 @pytest.mark.parametrize("function", [ClippedSoftmax(), SigmoidAttention(5), ReLUAttention()])
