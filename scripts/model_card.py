@@ -1,11 +1,11 @@
 """Write the model card, src/pellucid/weights/MODEL_CARD.md, from the manifest and the results.
 
-    python scripts/model_card.py [RUN_FOLDER STAGE [STEPS]]
+    python scripts/model_card.py [RUN_FOLDER STAGE [STEPS [MIXTURES]]]
 
 Figures are read, never typed: results/*/summary.json and results/training-history.json. With the
 folder of a training run, what it measured is first added to the history under the name STAGE (or
 takes the place of that stage); STEPS are those after which its weights were taken, by default those
-of its best validation, as `pellucid train` keeps them.
+of its best validation, as `pellucid train` keeps them; MIXTURES are those of a step, 16 by default.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 HISTORY = ROOT / "results" / "training-history.json"
 DECIDING = "real20-dev words"
 WEIGHTS = ROOT / "src" / "pellucid" / "weights"
-MIXTURES_A_STEP = 16
 
 CARD = """\
 # Model card: lite
@@ -32,8 +31,8 @@ taken through glass into transmission and reflection, guided by words for either
   "Language-guided Image Reflection Separation", arXiv:2402.11874; equations that the paper does not
   print are our own. Code: `pellucid.network`.
 - **Text**: the word table of wordllama (`l2_supercat`, 256-d, MIT), not part of these files.
-- **Training so far**: {steps:,} steps, {mixtures:,} mixtures of 128×128 pixels, {hours:.1f} hours
-  on a CPU with two cores shared with other work:
+- **Training so far**: {steps:,} steps, {mixtures:,} mixtures of 128 to 192 pixels a side, in
+  {hours:.1f} hours on a CPU with two cores shared with other work:
 
 {history}
 
@@ -103,7 +102,7 @@ def figures() -> str:
     return "\n".join(lines)
 
 
-def take_stage(run: Path, name: str, steps: int | None) -> None:
+def take_stage(run: Path, name: str, steps: int | None = None, mixtures: int = 16) -> None:
     """Add a run's own record to the history."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").open()]
     curve = [
@@ -115,7 +114,7 @@ def take_stage(run: Path, name: str, steps: int | None) -> None:
     seconds = max(row["seconds"] for row in records if row.get("step", taken + 1) <= taken)
     stage = {
         "stage": name,
-        "mixtures_a_step": MIXTURES_A_STEP,
+        "mixtures_a_step": mixtures,
         "steps": taken,
         "hours": round(seconds / 3600, 2),
         "words_first": [row["told apart"] for row in records if "told apart" in row],
@@ -142,7 +141,7 @@ def history_table(history: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     if len(sys.argv) > 2:
-        take_stage(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if sys.argv[3:] else None)
+        take_stage(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))
     manifest, history = read(WEIGHTS / "lite.json"), read(HISTORY)
     files = manifest["files"]
     card = CARD.format(
