@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps
 
 from pellucid.errors import DataError
+from pellucid.evaluation.images import Image8, from_light, read_image, to_8bit, to_light
 from pellucid.evaluation.methods import separator_method
 from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.pairs import Pair
@@ -89,13 +92,26 @@ class _Recorder(SeparationModel):
 
 
 def calibration_feeds(weights: Path, photos: Sequence[Path]) -> list[Feed]:
-    """Return what the network is given for these photos, with words for both, one or no layer."""
+    """Return what the network is given for these photos, with words for both, one or no layer.
+
+    One photo in three is as it is; the others mirror the next one, for the ranges of a network that
+    has something to take away are wider than those of one that has not.
+    """
     recorder = _Recorder(SeparationModel.load(weights))
     separator = Separator(recorder, word_table())
     for number, photo in enumerate(photos):
         transmission, reflection = CALIBRATION_WORDS[number % len(CALIBRATION_WORDS)]
-        separator.separate(photo, transmission=transmission, reflection=reflection)
+        behind, mirrored = read_image(photo), read_image(photos[(number + 1) % len(photos)])
+        shown = _mirroring(behind, mirrored) if number % 3 else behind
+        separator.separate(shown, transmission=transmission, reflection=reflection)
     return recorder.feeds
+
+
+def _mirroring(behind: Image8, mirrored: Image8) -> Image8:
+    """Add two photos, dimmed, in linear light, at the first one's size."""
+    height, width = behind.shape[:2]
+    fitted = np.asarray(ImageOps.fit(PillowImage.fromarray(mirrored), (width, height)))
+    return to_8bit(from_light(0.8 * to_light(behind) + 0.5 * to_light(fitted)))
 
 
 def measure_loss(
