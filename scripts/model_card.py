@@ -68,7 +68,8 @@ Protocol and intervals: `docs/results.md`. Regenerate: `pellucid evaluate`, see 
 ## Limits
 
 - It can mistake what is behind the glass for a reflection, and the other way round: keep your
-  original. Where the photo is clipped to white, no light is recovered.
+  original. It can see a veil over a clean photo, most of all over dark, smooth or drawn ones. Where
+  the photo is clipped to white, no light is recovered.
 - It works at a short side of 256 pixels; finer detail is shared out by a local linear model.
 - It invents nothing on purpose: the transmission never has more light than the photo.
 - Descriptions are English words; the table knows nothing of grammar.
