@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from tests.faults import AREAS  # noqa: E402
 
 RESULT = ROOT / "results" / "robustness" / "faults.json"
+SERVICE_LOAD = ROOT / "results" / "service" / "load.json"
 DOCUMENT = ROOT / "docs" / "robustness.md"
 
 INTRODUCTION = """\
@@ -144,17 +145,22 @@ def _fuzzing() -> list[str]:
 
 
 def _long_run() -> list[str]:
-    """Tell of `scripts/long_run.py`, if its result is there."""
+    """Tell of `scripts/long_run.py` and `load_service.py`, if the first has a result."""
     file = RESULT.with_name("long-run.json")
     if not file.exists():
         return []
     run = json.loads(file.read_text(encoding="utf-8"))
+    load = json.loads(SERVICE_LOAD.read_text(encoding="utf-8"))
     return [
         "\n## Long run\n",
         f"`python scripts/long_run.py --photos {run['photos']}`: one process separated "
         f"{run['photos']} photos. Memory after the first 100: {run['after_first_100_mib']} MiB, at "
         f"the end: {run['at_the_end_mib']} MiB ({run['growth'] - 1:+.1%}; "
         f"{run['allowed_growth'] - 1:+.0%} allowed).",
+        f"\n`python scripts/load_service.py {load['requests'] // load['at_once']} "
+        f"{load['at_once']}`: {load['requests']} requests to the service, {load['at_once']} at "
+        f"once; {load['lost']} lost. Memory grew by "
+        f"{load['growth_after_the_first_hundred']:+.1%} after the first 100.",
     ]
 
 
