@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pellucid.errors import DataError
 from pellucid.evaluation.methods import Method
-from pellucid.evaluation.metrics import nearest_layer, psnr
+from pellucid.evaluation.metrics import nearest_layer
 from pellucid.evaluation.mixtures import (
     Captioned,
     plain_photo,
@@ -22,7 +22,14 @@ from pellucid.evaluation.mixtures import (
 )
 from pellucid.evaluation.modes import Mode, words_for
 from pellucid.evaluation.pairs import NO_WORDS, Descriptions
-from pellucid.evaluation.protocol import PSNR_CEILING, Figure, Layers, Protocol, Sample, summarise
+from pellucid.evaluation.protocol import (
+    Figure,
+    Layers,
+    Protocol,
+    Sample,
+    finite_psnr,
+    summarise,
+)
 from pellucid.evaluation.results import FORMAT, replacing, rounded
 from pellucid.untrusted import parse_json
 
@@ -158,7 +165,7 @@ def _separate(method: Method, sample: Sample, words: Descriptions) -> Layers:
 
 def _transmission_psnr(method: Method, sample: Sample, words: Descriptions) -> float:
     layers = _separate(method, sample, words)
-    return min(psnr(layers.transmission, sample.transmission), PSNR_CEILING)
+    return finite_psnr(layers.transmission, sample.transmission)
 
 
 def _share_nearest(sample: Sample, layers: Layers) -> float:

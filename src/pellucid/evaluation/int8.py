@@ -99,9 +99,10 @@ def calibration_feeds(weights: Path, photos: Sequence[Path]) -> list[Feed]:
     """
     recorder = _Recorder(SeparationModel.load(weights))
     separator = Separator(recorder, word_table())
-    for number, photo in enumerate(photos):
+    images = [read_image(photo) for photo in photos]
+    for number, behind in enumerate(images):
         transmission, reflection = CALIBRATION_WORDS[number % len(CALIBRATION_WORDS)]
-        behind, mirrored = read_image(photo), read_image(photos[(number + 1) % len(photos)])
+        mirrored = images[(number + 1) % len(images)]
         shown = _mirroring(behind, mirrored) if number % 3 else behind
         separator.separate(shown, transmission=transmission, reflection=reflection)
     return recorder.feeds

@@ -120,7 +120,7 @@ def score(sample: Sample, layers: Layers, further: Measures = NO_MEASURES) -> di
     """
     saved = layers.saved()
     scores = _score_layer("transmission", saved.transmission, sample.transmission, further)
-    untouched = _finite_psnr(sample.mixture, sample.transmission)
+    untouched = finite_psnr(sample.mixture, sample.transmission)
     scores["transmission.psnr_gain"] = scores["transmission.psnr"] - untouched
     if saved.reflection is not None:
         if sample.reflection is not None:
@@ -152,7 +152,7 @@ def summarise(values: Sequence[float], protocol: Protocol) -> Figure:
 def _score_layer(layer: str, output: Image, truth: Image8, further: Measures) -> dict[str, float]:
     aligned = metrics.colour_aligned_psnr(output, truth)
     return {
-        f"{layer}.psnr": _finite_psnr(output, truth),
+        f"{layer}.psnr": finite_psnr(output, truth),
         f"{layer}.ssim": metrics.ssim(output, truth),
         f"{layer}.colour_aligned_psnr": min(aligned, PSNR_CEILING),
         f"{layer}.gradient_error": metrics.gradient_error(output, truth),
@@ -160,7 +160,8 @@ def _score_layer(layer: str, output: Image, truth: Image8, further: Measures) ->
     }
 
 
-def _finite_psnr(output: Image, truth: Image8) -> float:
+def finite_psnr(output: Image, truth: Image) -> float:
+    """Return the PSNR in dB, `PSNR_CEILING` where the images are equal."""
     return min(metrics.psnr(output, truth), PSNR_CEILING)
 
 

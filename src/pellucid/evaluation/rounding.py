@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.evaluation.images import Image, to_8bit, to_unit
 from pellucid.evaluation.methods import separator_method
-from pellucid.evaluation.metrics import psnr
 from pellucid.evaluation.modes import Mode, words_for
 from pellucid.evaluation.pairs import Pair
-from pellucid.evaluation.protocol import PSNR_CEILING, Figure, Protocol, load_sample, summarise
+from pellucid.evaluation.protocol import (
+    Figure,
+    Layers,
+    Protocol,
+    finite_psnr,
+    load_sample,
+    summarise,
+)
 from pellucid.evaluation.results import rounded
 from pellucid.separator import Separator
 
@@ -64,12 +69,14 @@ def compare(
     for pair, given in zip(pairs, words, strict=True):
         sample = load_sample(pair, protocol)
         layers = {
-            name: _transmission(method(sample.mixture, given.transmission, given.reflection))
+            name: Layers(*method(sample.mixture, given.transmission, given.reflection))
+            .saved()
+            .transmission
             for name, method in methods.items()
         }
         for name, layer in layers.items():
-            against_truth[name].append(_finite(layer, sample.transmission))
-            against_original[name].append(_finite(layer, layers[ORIGINAL]))
+            against_truth[name].append(finite_psnr(layer, sample.transmission))
+            against_original[name].append(finite_psnr(layer, layers[ORIGINAL]))
     exact = np.array(against_truth[ORIGINAL])
     return {
         name: Rounded(
@@ -79,11 +86,3 @@ def compare(
         )
         for name in int8
     }
-
-
-def _transmission(layers: tuple[Image, Image]) -> Image:
-    return to_8bit(to_unit(layers[0]))
-
-
-def _finite(image: Image, truth: Image) -> float:
-    return min(psnr(image, truth), PSNR_CEILING)

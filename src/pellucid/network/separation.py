@@ -128,7 +128,16 @@ class SeparationNetwork(nn.Module):
 
         A description left out, or a row of one whose mask is False throughout, changes nothing.
         """
-        seen = self.look(mixture)
+        return self.answer(mixture, self.look(mixture), transmission, reflection)
+
+    def answer(
+        self,
+        mixture: Float[Tensor, "B 3 H W"],
+        seen: Seen,
+        transmission: Description | None,
+        reflection: Description | None,
+    ) -> NetworkOutput:
+        """Separate mixtures that were looked at already."""
         about_t = self.listen(transmission, seen.tokens)
         about_r = self.listen(reflection, seen.tokens)
         guided = self.guide(seen.features, about_t, about_r)

@@ -9,7 +9,6 @@ once for all of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,9 +18,10 @@ import torch
 from torch import nn
 
 from pellucid.network.export import load_shipped_network
-from pellucid.network.separation import NetworkConfig, NetworkOutput, Seen, SeparationNetwork
+from pellucid.network.separation import NetworkConfig, Seen, SeparationNetwork
 from pellucid.training.batches import BatchConfig, Batches, Group
 from pellucid.training.objective import Objective, ObjectiveConfig
+from pellucid.training.optimiser import cosine_fall
 
 Looked = tuple[Seen, Group]
 """What the network sees of a group of mixtures before a word is spoken, and the group."""
@@ -83,23 +83,13 @@ def teach_words(
     order = np.random.default_rng(seed)
     for step in range(config.steps):
         for group in optimiser.param_groups:
-            fallen = 0.5 * (1.0 + math.cos(math.pi * step / config.steps))
-            group["lr"] = config.learning_rate * fallen
+            group["lr"] = config.learning_rate * cosine_fall(step / config.steps)
         seen, group = looked[int(order.integers(len(looked)))]
-        total, _ = objective(network, _answer(network, seen, group), group)
+        about_t, about_r = group.transmission.description, group.reflection.description
+        output = network.answer(group.mixtures.mixture, seen, about_t, about_r)
+        total, _ = objective(network, output, group)
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(taught, config.clip)
         optimiser.step()
     network.eval()
-
-
-def _answer(network: SeparationNetwork, seen: Seen, group: Group) -> NetworkOutput:
-    about_t = network.listen(group.transmission.description, seen.tokens)
-    about_r = network.listen(group.reflection.description, seen.tokens)
-    guided = network.guide(seen.features, about_t, about_r)
-    layers = network.recovery(
-        group.mixtures.mixture, seen.pyramid, guided.transmission, guided.reflection
-    )
-    maps = (guided.transmission_map, guided.reflection_map)
-    return NetworkOutput(layers, about_t, about_r, *maps, seen)

@@ -40,7 +40,12 @@ def learning_rate_scale(step: int, config: OptimiserConfig, steps: int) -> float
     if step < config.decay_from:
         return warm
     fraction = (step - config.decay_from) / max(1, steps - config.decay_from)
-    return warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, fraction)))
+    return warm * cosine_fall(min(1.0, fraction))
+
+
+def cosine_fall(share: float) -> float:
+    """Return the factor on a learning rate that falls from 1 to 0, at a share of the way."""
+    return 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 class Optimiser:
@@ -48,17 +53,20 @@ class Optimiser:
 
     def __init__(self, names: dict[Tensor, str], config: OptimiserConfig) -> None:
         self.config = config
-        self._names = names
+        self._parameters = list(names)
         self._matrices = {_matrix(p): p for p, name in names.items() if _is_matrix(p, name)}
-        matrices = set(self._matrices.values())
-        rest = [parameter for parameter in names if parameter not in matrices]
+        self._matrix_names: dict[Tensor, str] = {
+            matrix: names[p] for matrix, p in self._matrices.items()
+        }
+        taken = set(self._matrix_names.values())
+        self._other_names = {p: name for p, name in names.items() if name not in taken}
         self._muon = torch.optim.Muon(
-            self._groups(list(self._matrices)),
+            self._groups(self._matrix_names),
             weight_decay=config.weight_decay,
             adjust_lr_fn="match_rms_adamw",
         )
         self._adamw = torch.optim.AdamW(
-            self._groups(rest), betas=(0.9, 0.99), weight_decay=config.weight_decay
+            self._groups(self._other_names), betas=(0.9, 0.99), weight_decay=config.weight_decay
         )
 
     def step(self, scale: float) -> bool:
@@ -67,7 +75,7 @@ class Optimiser:
         Returns:
             False, and nothing changes, if the gradient's norm is not a number.
         """
-        norm = nn.utils.clip_grad_norm_(list(self._names), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.config.clip)
         if not torch.isfinite(norm):
             return False
         for matrix, parameter in self._matrices.items():
@@ -80,31 +88,24 @@ class Optimiser:
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
-        for parameter in self._names:
+        for parameter in self._parameters:
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all moments by parameter name."""
-        return optimiser_tensors(self._muon, self._matrix_names()) | optimiser_tensors(
-            self._adamw, self._names
+        return optimiser_tensors(self._muon, self._matrix_names) | optimiser_tensors(
+            self._adamw, self._other_names
         )
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Put moments back where `tensors` found them."""
-        matrix_names = self._matrix_names()
-        taken = set(matrix_names.values())
-        rest = {p: name for p, name in self._names.items() if name not in taken}
-        restore_optimiser(self._muon, matrix_names, tensors)
-        restore_optimiser(self._adamw, rest, tensors)
+        restore_optimiser(self._muon, self._matrix_names, tensors)
+        restore_optimiser(self._adamw, self._other_names, tensors)
 
-    def _matrix_names(self) -> dict[Tensor, str]:
-        return {matrix: self._names[parameter] for matrix, parameter in self._matrices.items()}
-
-    def _groups(self, parameters: list[Tensor]) -> list[dict[str, object]]:
-        names = self._names | self._matrix_names()
+    def _groups(self, names: dict[Tensor, str]) -> list[dict[str, object]]:
         members: dict[float, list[Tensor]] = {}
-        for parameter in parameters:
-            members.setdefault(self._rate(names[parameter]), []).append(parameter)
+        for parameter, name in names.items():
+            members.setdefault(self._rate(name), []).append(parameter)
         return [{"params": params, "base": rate, "lr": rate} for rate, params in members.items()]
 
     def _rate(self, name: str) -> float:

@@ -9,7 +9,6 @@ costs about a tenth of a whole one. Measured: docs/lab-notes.md.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -35,6 +34,7 @@ from pellucid.training.losses.language import (
 )
 from pellucid.training.losses.reconstruction import rms_error
 from pellucid.training.objective import evidence_losses, gate_losses, told_right
+from pellucid.training.optimiser import cosine_fall
 from pellucid.training.photos import PhotoStore
 
 SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3)))
@@ -195,7 +195,7 @@ class WordsFirst:
         for index, chosen in enumerate(random.permutation(len(glances))):
             share = (number * len(glances) + index) / (config.rounds * len(glances))
             for group in self.optimiser.param_groups:
-                group["lr"] = config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+                group["lr"] = config.learning_rate * cosine_fall(share)
             self._step(*glances.told(int(chosen), config.batch.captions, random))
 
     @torch.no_grad()
