@@ -49,6 +49,16 @@ def test_encoder_and_decoder_stay_as_they_are(stage):
     assert changed == {name.split(".")[0] for name in before} - {"encoder", "recovery"}
 
 
+def test_only_what_hears_words_is_taught_if_asked(tiny_run):
+    trainer = Trainer(tiny_run)
+    network = trainer.network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    config = WordsFirstConfig(groups=1, only_words=True, batch=BATCH)
+    WordsFirst(network, config).learn(Glances(network, trainer.batches.store, config, 1), 0)
+    changed = {n.split(".")[0] for n, v in network.state_dict().items() if not v.equal(before[n])}
+    assert changed == {"describe", "language_gate", "interaction"}
+
+
 def test_glances_keep_no_pixels_and_draw_new_words(stage):
     words_first, store = stage
     glances = Glances(words_first.network, store, words_first.config, 1)

@@ -38,6 +38,10 @@ from pellucid.training.optimiser import cosine_fall
 from pellucid.training.photos import PhotoStore
 
 SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3)))
+SAID = CaptionConfig(dropped=0.1, noun=0.05, template=0.1)
+"""Nearly always whole sentences, nearly always right: single nouns and silence teach few words."""
+HEARING = ("describe", "language_gate", "interaction")
+"""Parts of the network that hear words."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,21 @@ class WordsFirstConfig:
     """How often the language path goes through all groups."""
     places: int = ASSIGNMENT_GRID
     """Places to a side of what is kept of a mixture."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     assignment: float = 0.05
-    gate: float = 0.05
-    contrastive: float = 0.02
+    gate: float = 0.1
+    contrastive: float = 0.2
     """Weights of the losses beside that of the layers themselves."""
     correspondence: float = 0.0
     """Weight of the trainer's layer correspondence, on painted layers; 0 leaves it out. What it
     does: docs/ablation.md."""
+    only_words: bool = False
+    """Teach what hears words and leave what sees as it is: for a network that is trained already,
+    whose layers without words stay what they are, to the bit."""
     seed: int = 0
-    batch: BatchConfig = field(default_factory=lambda: BatchConfig(group=64, synthesis=SHOWN))
+    batch: BatchConfig = field(
+        default_factory=lambda: BatchConfig(group=64, captions=SAID, synthesis=SHOWN)
+    )
 
 
 @dataclass(frozen=True)
@@ -180,7 +189,8 @@ class WordsFirst:
         taught = [
             parameter
             for name, parameter in network.named_parameters()
-            if not name.startswith(("encoder.", "recovery."))
+            if (part := name.split(".")[0]) not in ("encoder", "recovery")
+            and (part in HEARING or not config.only_words)
         ]
         self.optimiser = torch.optim.AdamW(
             [*taught, *self.painter.parameters(), *self.embedding.parameters()],
