@@ -34,7 +34,7 @@ from pellucid.training.ablation import (
 from pellucid.training.batches import BatchConfig
 from pellucid.training.few_bits import losses_in_bits
 from pellucid.training.photos import PhotoStore
-from pellucid.training.words_first import Glances, WordsFirstConfig
+from pellucid.training.words_first import SAID, Glances, WordsFirstConfig
 
 RESULTS = Path("results/ablation/language.json")
 PAGE = Path("docs/ablation.md")
@@ -52,7 +52,8 @@ validation photos, at {places}×{places} places. Mean over the seeds, of which t
 network, and a short stage, so it ranks ways to use words early in training; it does not tell what a
 decoder makes of them, nor what ten times the mixtures would.
 
-- **told apart**: symmetric 50:50 mixtures, both descriptions: T̂ − R̂ points the way of T − R.
+- **told apart**: symmetric 50:50 mixtures, both descriptions: share of the outputs that are nearer to
+  their own layer than to the other's.
 - **without words**: PSNR of T at these places with nothing said, on sharp reflections.
 - **right / wrong words**: the same above that; both descriptions right, or both of other photos.
 - **gate**: mean language gate of the transmission's description.
@@ -90,7 +91,11 @@ SHOWN = SynthesisConfig(
     recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3, low_key=0.0))
 )
 STAGE = WordsFirstConfig(
-    groups=64, held_out=24, rounds=2, places=4, batch=BatchConfig(group=32, synthesis=SHOWN)
+    groups=96,
+    held_out=12,
+    rounds=2,
+    places=4,
+    batch=BatchConfig(group=64, captions=SAID, synthesis=SHOWN),
 )
 SEEDS = (0, 1, 2)
 

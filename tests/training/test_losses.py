@@ -107,6 +107,17 @@ def test_assignment_asks_only_which_layer_is_which():
     assert points_right(swapped, truth).tolist() == [0.0, 0.0]
     good, bad = (float(assignment_error(layers, truth, both)) for layers in (truth, swapped))
     assert good < 1e-3 < 5.0 < bad
-    faint = 0.5 + 0.01 * (truth - 0.5)
+    middle = 0.5 * (truth + swapped)
+    faint = middle + 0.01 * (truth - middle)
     assert float(assignment_error(faint, truth, both)) == pytest.approx(good, abs=1e-5)
     assert float(assignment_error(swapped, truth, torch.tensor([False, False]))) == 0.0
+
+
+def test_an_output_on_the_wrong_side_of_the_middle_is_not_told_apart():
+    truth = torch.cat([torch.full((1, 3, 16, 16), 0.3), torch.full((1, 3, 16, 16), 0.5)], dim=1)
+    bright = truth.clone()
+    bright[:, :3] += 0.12  # darker than the reflection, and yet nearer to it
+    assert points_right(bright, truth).tolist() == [0.5]
+    asked = torch.tensor([True])
+    assert float(assignment_error(bright, truth, asked)) > 2.0
+    assert float(assignment_error(truth, truth, asked)) < 1e-3

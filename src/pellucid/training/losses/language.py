@@ -67,36 +67,43 @@ ASSIGNMENT_GRID = 8
 def assignment_error(
     output: Float[Tensor, "B 6 H W"], truth: Float[Tensor, "B 6 H W"], counted: Bool[Tensor, " B"]
 ) -> Float[Tensor, ""]:
-    """Logistic loss on whether T̂ − R̂ points the way of T − R.
+    """Logistic loss on which side of the middle of both layers each output lies.
 
-    Where it does, each output is nearer to its own layer than to the other's: of two equally
-    strong layers, words alone can say which is which, and squared errors hardly ask.
+    An output is nearer to its own layer than to the other's exactly if it lies on that layer's
+    side. Of two equally strong layers, words alone can say which is which, and squared errors
+    hardly ask.
 
     Args:
         output: Transmission and reflection as they came out, encoded.
         truth: As they are.
         counted: Which mixtures have a right description at least.
     """
-    return _mean_where(F.softplus(-_alike(output, truth) / TEMPERATURE), counted)
+    losses = F.softplus(-_sides(output, truth) / TEMPERATURE).mean(dim=0)
+    return _mean_where(losses, counted)
 
 
 def points_right(
     output: Float[Tensor, "B 6 H W"], truth: Float[Tensor, "B 6 H W"]
 ) -> Float[Tensor, " B"]:
-    """Return 1.0 where T̂ − R̂ points the way of T − R, else 0.0."""
-    return (_alike(output, truth) > 0.0).float()
+    """Return the share of a mixture's outputs that are nearer to their own layer: 0, .5 or 1."""
+    return (_sides(output, truth) > 0.0).float().mean(dim=0)
 
 
-def _alike(
+def _sides(
     output: Float[Tensor, "B 6 H W"], truth: Float[Tensor, "B 6 H W"]
-) -> Float[Tensor, " B"]:
-    came, true = (_difference(layers) for layers in (output, truth))
-    return F.cosine_similarity(came, true, dim=-1, eps=1e-4)
+) -> Float[Tensor, "2 B"]:
+    """Return cosines of (output − middle) with (own layer − middle), transmission first."""
+    transmission, reflection = _places(truth)
+    middle = (transmission + reflection) / 2.0
+    own = torch.stack([transmission, reflection]) - middle
+    came = torch.stack(_places(output)) - middle
+    return F.cosine_similarity(came, own, dim=-1, eps=1e-4)
 
 
-def _difference(layers: Float[Tensor, "B 6 H W"]) -> Float[Tensor, "B D"]:
+def _places(layers: Float[Tensor, "B 6 H W"]) -> tuple[Tensor, Tensor]:
+    """Return both layers at few places, as vectors."""
     transmission, reflection = F.adaptive_avg_pool2d(layers, ASSIGNMENT_GRID).chunk(2, dim=1)
-    return (transmission - reflection).flatten(1)
+    return transmission.flatten(1), reflection.flatten(1)
 
 
 def gate_error(
