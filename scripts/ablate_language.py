@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--page-only", action="store_true", help="write the page anew, run nothing")
     told = parser.parse_args()
     if told.page_only:
-        write_page(read_results())
+        write_page(json.loads(RESULTS.read_text("utf-8")))  # of whichever stage they are
     else:
         run_all(told.photos, told.cache)
 
