@@ -52,8 +52,8 @@ validation photos, at {places}×{places} places. Mean over the seeds, of which t
 network, and a short stage, so it ranks ways to use words early in training; it does not tell what a
 decoder makes of them, nor what ten times the mixtures would.
 
-- **told apart**: symmetric 50:50 mixtures, both descriptions: share of the outputs that are nearer to
-  their own layer than to the other's.
+- **told apart**: symmetric 50:50 mixtures, both descriptions: share of the outputs that are nearer
+  to their own layer than to the other's.
 - **without words**: PSNR of T at these places with nothing said, on sharp reflections.
 - **right / wrong words**: the same above that; both descriptions right, or both of other photos.
 - **gate**: mean language gate of the transmission's description.

@@ -4,7 +4,7 @@ Weights get a scale a channel, activations one a tensor, from the range that cal
 show. The 1×1 convolutions are most of the arithmetic. The others stay in float: a depthwise
 convolution's channels differ too much in range for one scale, the first sees the photo itself, and
 the last ones of the heads make light so small that 256 levels would show. So do the encoder's first
-five blocks: a seventh of these convolutions makes two thirds of the error (docs/lab-notes.md).
+five blocks: an eighth of these convolutions makes two thirds of the error (docs/lab-notes.md).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Feed = dict[str, "NDArray[Any]"]
 
 
 Part = Literal["convolutions", "products"]
-"""What can compute with 8 bits: 1×1 convolutions but the earliest, and matrix products, which are the linear layers
-and the attention of AGAM and the language path."""
+"""What can compute with 8 bits: 1×1 convolutions but the earliest, and matrix products, which
+are the linear layers and the attention of AGAM and the language path."""
 
 SMALLEST_PRODUCT = 1024
 """Numbers of the smallest matrix that is rounded for a matrix product: those of gates are smaller,

@@ -210,7 +210,7 @@ class WordsFirst:
 
     @torch.no_grad()
     def told_apart(self, glances: Glances) -> float:
-        """Return the share of outputs nearer to their own layer, of symmetric mixtures with words."""
+        """Return the share of outputs nearer to their own layer: symmetric mixtures with words."""
         random = np.random.default_rng(self.config.seed)
         hits: list[float] = []
         for number in range(len(glances)):
