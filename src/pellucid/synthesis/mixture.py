@@ -56,13 +56,13 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.17, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.15, strength=(0.1, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.15, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.14, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
-    0.2,
+    0.19,
     strength=(0.1, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
@@ -85,7 +85,7 @@ ENCODED = Recipe(
 )
 SYMMETRIC = Recipe(
     "symmetric",
-    0.12,
+    0.14,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
@@ -97,7 +97,7 @@ SYMMETRIC = Recipe(
     low_key=0.0,
     tint=0.0,
 )
-CLEAN = Recipe("clean", 0.08, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.1, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)

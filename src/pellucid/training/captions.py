@@ -36,11 +36,11 @@ class Fate(IntEnum):
 class CaptionConfig:
     """How often each description is dropped or wrong, and how it is worded."""
 
-    dropped: float = 0.3
+    dropped: float = 0.25
     wrong: float = 0.12
-    noun: float = 0.2
+    noun: float = 0.1
     """Probability of a single word of the caption instead of the whole."""
-    template: float = 0.15
+    template: float = 0.1
     """Probability that "a photo of" or the like is put before it."""
 
 

@@ -39,7 +39,7 @@ class TuningConfig:
     clip: float = 1.0
     batch: BatchConfig = field(default_factory=BatchConfig)
     objective: ObjectiveConfig = field(
-        default_factory=lambda: ObjectiveConfig(perceived_share=0.25, assignment=0.1)
+        default_factory=lambda: ObjectiveConfig(perceived_share=0.25)
     )
 
 

@@ -40,10 +40,10 @@ class ObjectiveConfig:
     gradient: float = 1.0
     recomposition: float = 0.2
     perceptual: float = 0.03
-    contrastive: float = 0.02
+    contrastive: float = 0.05
     correspondence: float = 0.02
-    assignment: float = 0.05
-    gate: float = 0.05
+    assignment: float = 0.1
+    gate: float = 0.1
     perceived_share: float = 0.5
     """Share of each group that the frozen encoder looks at, at half resolution."""
 
