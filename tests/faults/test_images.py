@@ -178,12 +178,12 @@ WORDS = {
 }
 
 
-@fault("images", "no reflection at all, with the shipped model", "T is near the photo: ≥ 18 dB")
+@fault("images", "no reflection at all, with the shipped model", "T is near the photo: ≥ 17 dB")
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 def test_nothing_is_mirrored(shipped, words):
     separation = shipped.separate(scene(), **words)
     error = linear_to_srgb(separation.transmission) - scene() / 255
-    assert -10 * np.log10(np.mean(error**2)) >= 18  # a drawing; photos: results/checks
+    assert -10 * np.log10(np.mean(error**2)) >= 17  # a drawing; photos: results/checks
 
 
 @fault("images", "black, white, a pure mirror, with the shipped model", "finite; layers add up")
