@@ -43,7 +43,8 @@ class TrainingConfig:
     seed: int = 0
     checkpoint_every: int = 500
     start_from: str = ""
-    """Weights (.safetensors) to begin with; default: ImageNet for the encoder, random elsewhere."""
+    """Weights (.safetensors) to begin with, of this network or of one with fewer blocks in its
+    decoder; default: ImageNet for the encoder, random elsewhere."""
     threads: int = 0
     """Threads of the computation; 0 leaves it to torch."""
     mixed_precision: bool = False

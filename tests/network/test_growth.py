@@ -1,0 +1,56 @@
+"""Grown networks give what the smaller one gave."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pellucid.errors import WeightsError
+from pellucid.network.growth import with_idle_blocks
+from pellucid.network.separation import SeparationNetwork
+from pellucid.network.weights import fit_weights
+
+from .small import SMALL
+
+DEEPER = replace(SMALL, decoder_blocks=(3, 2, 1))
+
+
+@pytest.fixture
+def trained() -> SeparationNetwork:
+    torch.manual_seed(0)
+    network = SeparationNetwork(SMALL).eval()
+    with torch.no_grad():
+        for parameter in network.recovery.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network
+
+
+def test_grown_network_gives_the_same_layers_and_learns_in_every_block(
+    trained: SeparationNetwork,
+) -> None:
+    deeper = SeparationNetwork(DEEPER).eval()
+    fit_weights(deeper, with_idle_blocks(deeper, trained.state_dict()), "the smaller one")
+    mixture = torch.rand(2, 3, 64, 64)
+    before, after = trained(mixture).layers, deeper(mixture).layers
+    assert torch.equal(before.transmission, after.transmission)
+    assert torch.equal(before.reflection, after.reflection)
+    after.transmission.square().mean().backward()
+    added = [deeper.recovery.deep[1], deeper.recovery.deep[2], deeper.recovery.up4.blocks[1]]
+    for block in added:
+        gradient = block.get_parameter("spatial_out.weight").grad
+        assert gradient is not None and gradient.abs().max() > 0.0
+
+
+def test_what_is_no_whole_block_is_still_missing(trained: SeparationNetwork) -> None:
+    deeper = SeparationNetwork(DEEPER)
+    for name in ("recovery.deep.0.spatial.weight", "recovery.join.weight"):
+        weights = {key: value for key, value in trained.state_dict().items() if key != name}
+        with pytest.raises(WeightsError, match=f"no tensor {name}"):
+            fit_weights(deeper, with_idle_blocks(deeper, weights), "broken")
+
+
+def test_weights_of_the_same_size_stay_as_they_are(trained: SeparationNetwork) -> None:
+    weights = trained.state_dict()
+    grown = with_idle_blocks(SeparationNetwork(SMALL), weights)
+    assert grown.keys() == weights.keys()
+    assert all(grown[name] is weights[name] for name in weights)
