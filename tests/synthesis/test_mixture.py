@@ -103,6 +103,18 @@ def test_symmetric_is_half_and_half():
         assert 0.44 < share < 0.56
 
 
+def test_contrasty_reflections_keep_their_light_in_few_places():
+    def concentration(contrasty: float) -> float:
+        recipe = dataclasses.replace(
+            SOFT, contrasty=contrasty, strength=(0.5, 0.5), highlight_gain=(1.0, 1.0), partial=0.0
+        )
+        config = SynthesisConfig(recipes=(recipe,), auto_exposure=0.0, **QUIET)
+        light = mix(config, count=24).reflection.mean(dim=1).flatten(1)
+        return (light.quantile(0.9, dim=1) / light.median(dim=1).values).median().item()
+
+    assert concentration(1.0) > 1.3 * concentration(0.0)
+
+
 def test_a_veil_is_smoother_than_a_soft_reflection():
     def detail(recipe):
         recipe = dataclasses.replace(recipe, partial=0.0, fresnel=0.0, ghosting=0.0)

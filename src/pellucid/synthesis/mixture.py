@@ -46,9 +46,13 @@ class Recipe:
     fresnel: float = 0.4
     dark: float = 0.25
     """Probability that it is much darker behind the glass than in front of it."""
-    low_key: float = 0.4
+    low_key: float = 0.5
     """Probability that the scene behind the glass is of dark tones with few lights, as most real
     pairs are: their median light is .01 to .05, that of photos for captions .1."""
+    contrasty: float = 0.5
+    """Probability that few places of the glass mirror much and most of it little: skies and lamps
+    between dark things, as in most real pairs (a tenth of their places gets six times the light
+    that the median gets, that of mirrored photos for captions three times)."""
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
     adds_encoded: bool = False
@@ -56,13 +60,13 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.15, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.18, strength=(0.1, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.14, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.13, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
-    0.19,
+    0.25,
     strength=(0.1, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
@@ -70,7 +74,7 @@ SHARP = Recipe(
 )
 ENCODED = Recipe(
     "encoded",
-    0.28,
+    0.2,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
@@ -80,6 +84,7 @@ ENCODED = Recipe(
     fresnel=0.0,
     dark=0.0,
     low_key=0.0,
+    contrasty=0.0,
     tint=0.0,
     adds_encoded=True,
 )
@@ -95,6 +100,7 @@ SYMMETRIC = Recipe(
     fresnel=0.0,
     dark=0.0,
     low_key=0.0,
+    contrasty=0.0,
     tint=0.0,
 )
 CLEAN = Recipe("clean", 0.1, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
@@ -203,10 +209,16 @@ class _Draw:
         low = self.happens("low_key")
         return torch.where(low > 0, uniform(len(low), 1.2, 2.2, self.generator), 1.0)
 
+    def contrast(self) -> PerPhoto:
+        """Draw the exponent on the light in front of the glass: above 1 where it is contrasty."""
+        high = self.happens("contrasty")
+        return torch.where(high > 0, uniform(len(high), 1.3, 2.5, self.generator), 1.0)
+
 
 def _reflect(mirrored: Light, drawn: _Draw, generator: Generator) -> Light:
     count, _, height, width = mirrored.shape
-    light = optics.highlights(mirrored, drawn.between("highlight_gain"))
+    light = mirrored ** per_photo(drawn.contrast())
+    light = optics.highlights(light, drawn.between("highlight_gain"))
     tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
     light = torch.lerp(light, optics.balance(light, 1.0, generator), per_photo(tint))
     light = optics.blur(light, drawn.between("blur"))
