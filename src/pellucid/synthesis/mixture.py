@@ -46,7 +46,7 @@ class Recipe:
     fresnel: float = 0.4
     dark: float = 0.25
     """Probability that it is much darker behind the glass than in front of it."""
-    low_key: float = 0.5
+    low_key: float = 0.65
     """Probability that the scene behind the glass is of dark tones with few lights, as most real
     pairs are: their median light is .01 to .05, that of photos for captions .1."""
     contrasty: float = 0.5
@@ -60,14 +60,14 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.18, strength=(0.1, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.18, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
     "veil", 0.13, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
     0.25,
-    strength=(0.1, 0.9),
+    strength=(0.06, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
@@ -207,7 +207,8 @@ class _Draw:
     def tone(self) -> PerPhoto:
         """Draw the exponent on the light behind the glass: above 1 where the scene is low-key."""
         low = self.happens("low_key")
-        return torch.where(low > 0, uniform(len(low), 1.2, 2.2, self.generator), 1.0)
+        return torch.where(low > 0, uniform(len(low), 1.2, 2.6, self.generator), 1.0)
+
 
     def contrast(self) -> PerPhoto:
         """Draw the exponent on the light in front of the glass: above 1 where it is contrasty."""
