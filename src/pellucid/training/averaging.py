@@ -1,0 +1,58 @@
+"""Average two networks of one training run: often better than either, at no cost.
+
+Weights between which training moved without jumping lie in one basin, and their average lies
+nearer to its middle than either end (stochastic weight averaging, Izmailov et al., UAI 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from pellucid.errors import ConfigError
+from pellucid.network.growth import with_idle_blocks
+from pellucid.network.separation import SeparationNetwork
+from pellucid.network.weights import fit_weights
+from pellucid.training.checkpoint import load_weights
+
+
+def average(
+    network: SeparationNetwork,
+    earlier: Path,
+    later: Path,
+    share: float,
+    only_later: Collection[str] = (),
+) -> None:
+    """Set a network to (1 − share) · earlier + share · later, in place.
+
+    Args:
+        network: what both weights are for; the earlier ones may have fewer blocks.
+        earlier: weights (.safetensors).
+        later: weights (.safetensors).
+        share: of the later weights, in [0, 1].
+        only_later: parts of the network, as "interaction", that are the later weights' alone.
+
+    Raises:
+        ConfigError: the share is not in [0, 1], or there is no part of a name given.
+        WeightsError: weights cannot be read, or are of another network.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ConfigError(f"the share of the later weights is {share}; it must lie in [0, 1]")
+    parts = dict(network.named_children())
+    for part in only_later:
+        if part not in parts:
+            raise ConfigError(f"no part {part!r} in the network; it has {', '.join(parts)}")
+    first, second = _state(network, earlier), _state(network, later)
+    network.load_state_dict(
+        {
+            name: new if name.split(".")[0] in only_later else first[name].lerp(new, share)
+            for name, new in second.items()
+        }
+    )
+
+
+def _state(network: SeparationNetwork, path: Path) -> Mapping[str, Tensor]:
+    fit_weights(network, with_idle_blocks(network, load_weights(path)), path)
+    return {name: value.clone() for name, value in network.state_dict().items()}
