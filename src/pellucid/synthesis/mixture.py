@@ -62,7 +62,7 @@ class Recipe:
 
 SOFT = Recipe("soft", 0.18, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.13, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.11, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
@@ -74,7 +74,7 @@ SHARP = Recipe(
 )
 ENCODED = Recipe(
     "encoded",
-    0.2,
+    0.16,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
@@ -90,7 +90,7 @@ ENCODED = Recipe(
 )
 SYMMETRIC = Recipe(
     "symmetric",
-    0.14,
+    0.12,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
@@ -103,7 +103,7 @@ SYMMETRIC = Recipe(
     contrasty=0.0,
     tint=0.0,
 )
-CLEAN = Recipe("clean", 0.1, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.18, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,7 @@ class _Draw:
         """Draw the exponent on the light behind the glass: above 1 where the scene is low-key."""
         low = self.happens("low_key")
         return torch.where(low > 0, uniform(len(low), 1.2, 2.6, self.generator), 1.0)
+
 
     def contrast(self) -> PerPhoto:
         """Draw the exponent on the light in front of the glass: above 1 where it is contrasty."""
