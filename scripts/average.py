@@ -1,14 +1,18 @@
 """Average the weights of two moments of one training run, before `pellucid export`.
 
-    python scripts/average.py EARLIER LATER OUT --share 0.6 --only-later describe interaction
+    python scripts/average.py FIRST SECOND OUT --share 0.6 --only-first describe interaction
 
-The earlier network may have fewer blocks in its decoder. Needs the extra `train`.
+Either may have fewer blocks in its decoder than the network has now. `--refuse` lowers the language
+gate's logit, so that fewer descriptions are let in, right ones and wrong ones. Needs the extra
+`train`.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+import torch
 
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
 from pellucid.training.averaging import average
@@ -18,14 +22,17 @@ from pellucid.training.checkpoint import save_weights
 def main() -> None:
     """Average, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("earlier", type=Path)
-    parser.add_argument("later", type=Path)
+    parser.add_argument("first", type=Path)
+    parser.add_argument("second", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--share", type=float, default=0.5, help="of the later weights")
-    parser.add_argument("--only-later", nargs="*", default=(), help="parts not averaged")
+    parser.add_argument("--share", type=float, default=0.5, help="of the second weights")
+    parser.add_argument("--only-first", nargs="*", default=(), help="parts that are not averaged")
+    parser.add_argument("--refuse", type=float, default=0.0, help="off the language gate's logit")
     given = parser.parse_args()
     network = SeparationNetwork(NetworkConfig.lite())
-    average(network, given.earlier, given.later, given.share, given.only_later)
+    average(network, given.first, given.second, given.share, given.only_first)
+    with torch.no_grad():
+        network.language_gate.logit.bias.sub_(given.refuse)
     save_weights(dict(network.state_dict()), given.out)
 
 

@@ -36,18 +36,21 @@ def test_every_number_lies_between_but_for_the_parts_named(network, tiny_run, tm
     for name, value in network.state_dict().items():
         expected = 0.75 * first[name] + 0.25 * second[name]
         if name.startswith("language_gate."):
-            expected = second[name]
+            expected = first[name]
         torch.testing.assert_close(value, expected)
 
 
-def test_earlier_weights_of_a_shallower_network_count_as_idle_blocks(tiny_run, tmp_path):
+def test_blocks_of_a_shallower_network_count_as_idle(tiny_run, tmp_path):
     saved(tiny_run.network, 0, tmp_path / "shallow.safetensors")
     deeper = replace(tiny_run.network, decoder_blocks=(2, 1, 1))
-    later = saved(deeper, 1, tmp_path / "deep.safetensors")
+    second = saved(deeper, 1, tmp_path / "deep.safetensors")
     network = SeparationNetwork(deeper)
-    average(network, tmp_path / "shallow.safetensors", tmp_path / "deep.safetensors", 0.5)
-    name = "recovery.deep.1.spatial_out.weight"
-    torch.testing.assert_close(network.state_dict()[name], later[name] / 2)
+    for paths in (("shallow", "deep"), ("deep", "shallow")):
+        average(network, *(tmp_path / f"{path}.safetensors" for path in paths), 0.5)
+        averaged = network.state_dict()
+        for part, share in (("spatial_out", 0.5), ("spatial_in", 1.0)):
+            name = f"recovery.deep.1.{part}.weight"
+            torch.testing.assert_close(averaged[name], share * second[name])
     with pytest.raises(WeightsError, match=r"deep\.safetensors"):
         average(
             SeparationNetwork(tiny_run.network),

@@ -38,7 +38,7 @@ class NetworkConfig:
     heads: int = 4
     global_tokens: int = 8
     decoder_widths: tuple[int, int, int] = (160, 64, 48)
-    decoder_blocks: tuple[int, int, int] = (4, 2, 2)
+    decoder_blocks: tuple[int, int, int] = (10, 4, 2)
     attention: str = "vga-key"
     """Gate of the language cross-attention, one of `interaction.ATTENTIONS`."""
     language_gate: bool = True

@@ -209,7 +209,6 @@ class _Draw:
         low = self.happens("low_key")
         return torch.where(low > 0, uniform(len(low), 1.2, 2.6, self.generator), 1.0)
 
-
     def contrast(self) -> PerPhoto:
         """Draw the exponent on the light in front of the glass: above 1 where it is contrasty."""
         high = self.happens("contrasty")

@@ -20,35 +20,36 @@ from pellucid.training.checkpoint import load_weights
 
 def average(
     network: SeparationNetwork,
-    earlier: Path,
-    later: Path,
+    first: Path,
+    second: Path,
     share: float,
-    only_later: Collection[str] = (),
+    only_first: Collection[str] = (),
 ) -> None:
-    """Set a network to (1 − share) · earlier + share · later, in place.
+    """Set a network to (1 − share) · first + share · second, in place.
 
     Args:
-        network: what both weights are for; the earlier ones may have fewer blocks.
-        earlier: weights (.safetensors).
-        later: weights (.safetensors).
-        share: of the later weights, in [0, 1].
-        only_later: parts of the network, as "interaction", that are the later weights' alone.
+        network: what both weights are for; blocks of its decoder that they lack count as idle.
+        first: weights (.safetensors).
+        second: weights (.safetensors).
+        share: of the second weights, in [0, 1].
+        only_first: parts of the network, as "interaction", that are not averaged but the first's.
 
     Raises:
         ConfigError: the share is not in [0, 1], or there is no part of a name given.
         WeightsError: weights cannot be read, or are of another network.
     """
     if not 0.0 <= share <= 1.0:
-        raise ConfigError(f"the share of the later weights is {share}; it must lie in [0, 1]")
+        raise ConfigError(f"the share of the second weights is {share}; it must lie in [0, 1]")
     parts = dict(network.named_children())
-    for part in only_later:
+    for part in only_first:
         if part not in parts:
             raise ConfigError(f"no part {part!r} in the network; it has {', '.join(parts)}")
-    first, second = _state(network, earlier), _state(network, later)
+    _state(network, first)  # an idle block is half of the other's, not of random numbers:
+    other = _state(network, second)  # so each completes its own with what the other has
     network.load_state_dict(
         {
-            name: new if name.split(".")[0] in only_later else first[name].lerp(new, share)
-            for name, new in second.items()
+            name: value if name.split(".")[0] in only_first else value.lerp(other[name], share)
+            for name, value in _state(network, first).items()
         }
     )
 
