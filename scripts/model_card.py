@@ -54,7 +54,8 @@ shipped. Their sources state:
 | EfficientNet-Lite0, ImageNet weights | start of the encoder | Apache-2.0 |
 
 No real mixture was trained on. The choice among checkpoints looks at `real20-dev`, ten real pairs,
-and the average of two of them at `ceilnet-table2-dev` too.
+and the average of two of them at `ceilnet-table2-dev` too; how readily the language gate opens was
+chosen on mixtures of validation photos.
 
 **Licence of the weights**: Apache-2.0 as far as the project's own rights go. Some training photos
 were licensed for research only; whether that binds weights is not settled law. For a commercial

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from pellucid.errors import WeightsError
-from pellucid.network.growth import with_idle_blocks
+from pellucid.network.growth import fit_grown_weights, with_idle_blocks
 from pellucid.network.separation import SeparationNetwork
-from pellucid.network.weights import fit_weights
 
 from .small import SMALL
 
@@ -29,7 +28,7 @@ def test_grown_network_gives_the_same_layers_and_learns_in_every_block(
     trained: SeparationNetwork,
 ) -> None:
     deeper = SeparationNetwork(DEEPER).eval()
-    fit_weights(deeper, with_idle_blocks(deeper, trained.state_dict()), "the smaller one")
+    fit_grown_weights(deeper, trained.state_dict(), "the smaller one")
     mixture = torch.rand(2, 3, 64, 64)
     before, after = trained(mixture).layers, deeper(mixture).layers
     assert torch.equal(before.transmission, after.transmission)
@@ -46,7 +45,7 @@ def test_what_is_no_whole_block_is_still_missing(trained: SeparationNetwork) -> 
     for name in ("recovery.deep.0.spatial.weight", "recovery.join.weight"):
         weights = {key: value for key, value in trained.state_dict().items() if key != name}
         with pytest.raises(WeightsError, match=f"no tensor {name}"):
-            fit_weights(deeper, with_idle_blocks(deeper, weights), "broken")
+            fit_grown_weights(deeper, weights, "broken")
 
 
 def test_weights_of_the_same_size_stay_as_they_are(trained: SeparationNetwork) -> None:

@@ -8,11 +8,13 @@ Chen et al., ICLR 2016, §3). What it bought here: docs/lab-notes.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.network.blocks import GatedBlock
+from pellucid.network.weights import fit_weights
 
 LAST = ("spatial_out", "channel_out")
 """The convolutions of a block whose zeros make it the identity."""
@@ -36,6 +38,11 @@ def with_idle_blocks(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[
         ):
             grown |= {f"{name}.{part}": value for part, value in _idle(block).items()}
     return grown
+
+
+def fit_grown_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Copy weights into a network that may have more blocks; otherwise as `fit_weights`."""
+    fit_weights(module, with_idle_blocks(module, weights), source)
 
 
 def _idle(block: GatedBlock) -> dict[str, Tensor]:

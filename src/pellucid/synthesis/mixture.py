@@ -147,7 +147,7 @@ def synthesise(
 ) -> Mixtures:
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
-    scene = to_light(behind) ** per_photo(drawn.tone())
+    scene = to_light(behind) ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
     transmission = scene * per_photo(drawn.transmittance())
     reflection = _reflect(to_light(mirrored), drawn, generator)
     exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
@@ -204,20 +204,15 @@ class _Draw:
         darkness = log_uniform(len(dark), 0.2, 0.8, self.generator)
         return self.between("transmittance") * torch.where(dark > 0, darkness, 1.0)
 
-    def tone(self) -> PerPhoto:
-        """Draw the exponent on the light behind the glass: above 1 where the scene is low-key."""
-        low = self.happens("low_key")
-        return torch.where(low > 0, uniform(len(low), 1.2, 2.6, self.generator), 1.0)
-
-    def contrast(self) -> PerPhoto:
-        """Draw the exponent on the light in front of the glass: above 1 where it is contrasty."""
-        high = self.happens("contrasty")
-        return torch.where(high > 0, uniform(len(high), 1.3, 2.5, self.generator), 1.0)
+    def exponent(self, name: str, low: float, high: float) -> PerPhoto:
+        """Draw an exponent on light in [low, high] with the probability called `name`, else 1."""
+        raised = self.happens(name)
+        return torch.where(raised > 0, uniform(len(raised), low, high, self.generator), 1.0)
 
 
 def _reflect(mirrored: Light, drawn: _Draw, generator: Generator) -> Light:
     count, _, height, width = mirrored.shape
-    light = mirrored ** per_photo(drawn.contrast())
+    light = mirrored ** per_photo(drawn.exponent("contrasty", 1.3, 2.5))
     light = optics.highlights(light, drawn.between("highlight_gain"))
     tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
     light = torch.lerp(light, optics.balance(light, 1.0, generator), per_photo(tint))

@@ -12,9 +12,8 @@ from pathlib import Path
 from torch import Tensor
 
 from pellucid.errors import ConfigError
-from pellucid.network.growth import with_idle_blocks
+from pellucid.network.growth import fit_grown_weights
 from pellucid.network.separation import SeparationNetwork
-from pellucid.network.weights import fit_weights
 from pellucid.training.checkpoint import load_weights
 
 
@@ -55,5 +54,5 @@ def average(
 
 
 def _state(network: SeparationNetwork, path: Path) -> Mapping[str, Tensor]:
-    fit_weights(network, with_idle_blocks(network, load_weights(path)), path)
+    fit_grown_weights(network, load_weights(path), path)
     return {name: value.clone() for name, value in network.state_dict().items()}

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pellucid.errors import PellucidError
 from pellucid.files import locked
-from pellucid.network.growth import with_idle_blocks
+from pellucid.network.growth import fit_grown_weights
 from pellucid.network.pretrained import keep_depthwise_filters, load_imagenet_weights
 from pellucid.network.separation import SeparationNetwork
 from pellucid.network.weights import fit_weights
@@ -194,8 +194,8 @@ class Trainer:
         torch.manual_seed(self.config.seed)
         network = SeparationNetwork(self.config.network)
         if self.config.start_from:
-            weights = load_weights(Path(self.config.start_from))
-            fit_weights(network, with_idle_blocks(network, weights), self.config.start_from)
+            start = self.config.start_from
+            fit_grown_weights(network, load_weights(Path(start)), start)
         elif self.config.network.encoder == "efficientnet-lite0":
             load_imagenet_weights(network.encoder)  # pyright: ignore[reportArgumentType]
         keep_depthwise_filters(network.encoder)  # pyright: ignore[reportArgumentType]
