@@ -21,7 +21,7 @@ from pellucid.network.description import Description
 from pellucid.synthesis.mixture import Mixtures, SynthesisConfig, draw_recipes, synthesise
 from pellucid.text import TOKEN_WIDTH, word_table
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
-from pellucid.training.photos import PhotoStore
+from pellucid.training.photos import CaptionedPhoto, PhotoStore
 
 REFLECTIONLESS = "clean"
 """Name of the recipe without a reflection: words about one are wrong whatever they say."""
@@ -29,6 +29,29 @@ REFLECTIONLESS = "clean"
 
 MOST_ATTEMPTS = 1000
 """Draws for a photo of another source, after which any source will do."""
+
+CANDIDATES = 16
+"""Photos among which one with alike words, or one taken outdoors, is looked for."""
+
+# fmt: off
+OUTDOORS = frozenset((
+    "sky", "cloud", "clouds", "sunset", "tree", "trees", "forest", "park", "beach", "mountain",
+    "mountains", "lake", "suburban", "building", "buildings", "tower", "church", "palace",
+    "castle", "bridge", "street", "road", "city",
+))
+# fmt: on
+
+
+@dataclass(frozen=True)
+class PartnerConfig:
+    """Which photo is mirrored before the one behind the glass; else any photo is."""
+
+    alike: float = 0.0
+    """Probability that its words are the nearest of several photos' to those of the photo behind
+    the glass, so that words of one layer also fit things in the other, as in real pairs."""
+    outdoors: float = 0.0
+    """Probability that its captions speak of sky, trees, buildings and the like: what windows
+    mirror in most real pairs."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +65,11 @@ class BatchConfig:
     """Side of the mixtures in pixels, a multiple of 32 (of 64 to train: losses look at half)."""
     window: tuple[float, float] = (0.5, 1.0)
     """Side of the crop relative to the photo's short side."""
+    averaged: float = 0.0
+    """Probability that a crop is made smaller by averaging areas, as large photos are in use,
+    instead of by bicubic interpolation, which is crisper."""
     captions: CaptionConfig = field(default_factory=CaptionConfig)
+    partners: PartnerConfig = field(default_factory=PartnerConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
 
     def __post_init__(self) -> None:
@@ -130,7 +157,7 @@ class Batches:
         generator = Generator().manual_seed(int(random.integers(2**62)))
         recipe = draw_recipes(config.synthesis, config.group, generator)
         behind = random.integers(len(self.store), size=config.group)
-        mirrored = np.array([self._partner(int(number), random) for number in behind])
+        mirrored = np.array([self._mirrored(int(number), random) for number in behind])
         mixtures = synthesise(
             self._crops(behind, random),
             self._crops(mirrored, random),
@@ -140,8 +167,23 @@ class Batches:
         )
         return mixtures, behind, mirrored
 
+    def _mirrored(self, number: int, random: np.random.Generator) -> int:
+        """Draw what is mirrored before this photo."""
+        partners = self.config.partners
+        chance = random.random() if partners.alike + partners.outdoors > 0.0 else 1.0
+        if chance >= partners.alike + partners.outdoors:
+            return self._partner(number, random)
+        candidates = [self._partner(number, random) for _ in range(CANDIDATES)]
+        if chance < partners.alike:
+            own = _meaning(self.store.photos[number].captions[0])
+            return max(
+                candidates, key=lambda other: own @ _meaning(self.store.photos[other].captions[0])
+            )
+        outdoors = (other for other in candidates if _is_outdoors(self.store.photos[other]))
+        return next(outdoors, candidates[0])
+
     def _partner(self, number: int, random: np.random.Generator) -> int:
-        """Draw what is mirrored: half of the time from another source, never the same caption.
+        """Draw another photo: half of the time of another source, never of the same caption.
 
         Photos that are all of one source are mixed among themselves.
         """
@@ -163,9 +205,9 @@ class Batches:
         crops = []
         for number in numbers.tolist():
             side, across, down = random.random(3)
-            crop = self.store.crop(
-                number, (low + (high - low) * side, across, down), self.config.crop
-            )
+            box = (low + (high - low) * side, across, down)
+            averaged = self.config.averaged > 0.0 and random.random() < self.config.averaged
+            crop = self.store.crop(number, box, self.config.crop, averaged)
             crops.append(crop[:, ::-1] if random.random() < 0.5 else crop)
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255.0
 
@@ -219,6 +261,18 @@ def describe(captions: list[str]) -> Description:
 def _encode(caption: str) -> np.ndarray:
     description = word_table().encode(caption)
     return description.tokens[description.mask]
+
+
+@lru_cache(maxsize=100_000)
+def _meaning(caption: str) -> np.ndarray:
+    """Mean of a caption's word vectors, of length 1."""
+    mean = _encode(caption).mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-6)
+
+
+def _is_outdoors(photo: CaptionedPhoto) -> bool:
+    words = " ".join(photo.captions).lower().replace(",", " ").split()
+    return not OUTDOORS.isdisjoint(words)
 
 
 def to_device(value: Any, device: torch.device) -> Any:

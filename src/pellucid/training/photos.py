@@ -79,7 +79,9 @@ class PhotoStore:
     def __len__(self) -> int:
         return len(self.photos)
 
-    def crop(self, number: int, box: tuple[float, float, float], size: int) -> NDArray[np.uint8]:
+    def crop(
+        self, number: int, box: tuple[float, float, float], size: int, averaged: bool = False
+    ) -> NDArray[np.uint8]:
         """Cut a square from a photo and resize it.
 
         Args:
@@ -87,6 +89,7 @@ class PhotoStore:
             box: Side of the square relative to the short side, then its place across and down the
                 room that is left, all in [0, 1].
             size: Side of the result, in pixels.
+            averaged: Average areas instead of interpolating bicubically.
 
         Returns:
             (size, size, 3) sRGB values.
@@ -96,9 +99,8 @@ class PhotoStore:
         side = max(16.0, box[0] * min(height, width))
         left, top = box[1] * (width - side), box[2] * (height - side)
         image = Image.fromarray(pixels)
-        cut = image.resize(
-            (size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
-        )
+        filtering = Image.Resampling.BOX if averaged else Image.Resampling.BICUBIC
+        cut = image.resize((size, size), filtering, (left, top, left + side, top + side))
         return np.asarray(cut)
 
 
