@@ -249,8 +249,9 @@ def test_grouped_queries_must_be_asked_for():
         value_gated_attention(query, key, value, torch.ones(2, 2, 5))
 
 
+@pytest.mark.parametrize("axes", [2, 4])
 @pytest.mark.parametrize("kind", ["bool", "additive"])
-def test_rows_that_see_nothing_are_zero_when_exported(kind, monkeypatch):
+def test_rows_that_see_nothing_are_zero_when_exported(kind, axes, monkeypatch):
     """The ONNX translation of torch's kernel does not give zeros there, so the graph must."""
     monkeypatch.setattr(functional, "_is_exporting", lambda: True)
     monkeypatch.setattr(
@@ -261,6 +262,7 @@ def test_rows_that_see_nothing_are_zero_when_exported(kind, monkeypatch):
     mask[:, 4] = False
     if kind == "additive":
         mask = torch.zeros(5, 5).masked_fill(~mask, -torch.inf)
+    mask = mask[None, None] if axes == 4 else mask
     output = softmax_attention(*qkv(), attn_mask=mask)
     assert (output[:, :, 2] == 0).all()
     assert (output[:, :, [0, 1, 3, 4]] == 1).all()

@@ -123,6 +123,15 @@ def check_steps(module: Attention, x, static: bool) -> None:
     torch.testing.assert_close(steps, whole, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("static", [False, True])
+def test_several_tokens_not_causal_see_each_other_through_a_cache(static):
+    module, x = layer("vga-key", kv_heads=2), tokens()
+    cache = StaticKVCache(2, 2, 9, DIM // HEADS, dtype=torch.float64) if static else KVCache()
+    with torch.no_grad():
+        module(x[:, :3], cache=cache)
+        torch.testing.assert_close(module(x[:, 3:], cache=cache), module(x)[:, 3:])
+
+
 def test_key_side_cache_holds_gated_values():
     module, x = layer("vga-key"), tokens()
     cache = KVCache()

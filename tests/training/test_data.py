@@ -12,7 +12,7 @@ from PIL import Image
 
 from pellucid.errors import DataError
 from pellucid.synthesis.mixture import CLEAN, SHARP, SYMMETRIC, SynthesisConfig
-from pellucid.training.batches import Ahead, BatchConfig, Batches, describe
+from pellucid.training.batches import Ahead, BatchConfig, Batches, PartnerConfig, describe
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
 from pellucid.training.photos import CaptionedPhoto, PhotoStore, read_captions
 from pellucid.training.triplets import TripletConfig, write_triplets
@@ -58,6 +58,49 @@ def test_a_group_is_a_function_of_its_numbers(store):
     assert torch.equal(one.mixtures.mixture, same.mixtures.mixture)
     assert torch.equal(one.transmission.description.tokens, same.transmission.description.tokens)
     assert not torch.equal(one.mixtures.mixture, other.mixtures.mixture)
+
+
+def mirrored_by(store, partners: PartnerConfig) -> list[CaptionedPhoto]:
+    """What is mirrored before the first photo, in 40 draws."""
+    batches = Batches(store, BatchConfig(group=1, crop=32, partners=partners), 0)
+    random = np.random.default_rng(0)
+    return [store.photos[batches._mirrored(0, random)] for _ in range(40)]
+
+
+def test_a_mirrored_photo_may_have_alike_words(store):
+    store.photos = [
+        dataclasses.replace(photo, source="here", captions=(caption,))
+        for photo, caption in zip(
+            store.photos, ["two dogs in snow", "a dog in snow", *["a kitchen"] * 10], strict=True
+        )
+    ]
+    alike = [p.captions[0] for p in mirrored_by(store, PartnerConfig(alike=1.0))]
+    any_ = [p.captions[0] for p in mirrored_by(store, PartnerConfig())]
+    assert alike.count("a dog in snow") > 20 > 10 > any_.count("a dog in snow") > 0
+
+
+def test_a_mirrored_photo_may_be_of_the_outdoors(store):
+    store.photos = [
+        dataclasses.replace(photo, source="here", captions=(caption,))
+        for photo, caption in zip(
+            store.photos, ["a mug", "Trees, a road", *["a kitchen"] * 10], strict=True
+        )
+    ]
+    outdoors = [p.captions[0] for p in mirrored_by(store, PartnerConfig(outdoors=1.0))]
+    assert outdoors.count("Trees, a road") > 20
+
+
+def test_a_crop_may_be_averaged(store):
+    box = (1.0, 0.0, 0.0)
+    averaged = store.crop(3, box, 40, averaged=True).astype(float)
+    whole = store.crop(3, box, 80).astype(float)
+    means = whole.reshape(40, 2, 40, 2, 3).mean(axis=(1, 3))
+    assert np.abs(averaged - means).max() <= 1.0
+    assert not np.array_equal(averaged, store.crop(3, box, 40))
+    config = BatchConfig(group=4, crop=32, averaged=1.0)
+    soft = Batches(store, config, 0).group(0, 0).mixtures.mixture
+    crisp = Batches(store, dataclasses.replace(config, averaged=0.0), 0).group(0, 0)
+    assert not torch.equal(soft, crisp.mixtures.mixture)
 
 
 def test_groups_made_ahead_are_the_same(store):

@@ -38,6 +38,15 @@ def test_learned_sink_is_output_times_sigmoid(mask, kv_heads, scale):
     torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dim", [6, 16])
+def test_heads_may_have_other_widths_than_the_added_features(dim):
+    inputs = qkv(dim=dim, dtype=torch.float64)
+    sink = LearnedSink(4, std=2.0).double()
+    assert dim != sink.features
+    expected = by_log_sum_exp(*inputs, sink.logit)
+    torch.testing.assert_close(sink(*inputs), expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("mask", MASKS)
 def test_off_by_one_is_its_case_of_zero(mask):
     inputs = qkv(kv_heads=2, dtype=torch.float64)
