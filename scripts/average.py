@@ -16,7 +16,7 @@ import torch
 
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
 from pellucid.training.averaging import average
-from pellucid.training.checkpoint import save_weights
+from pellucid.network.weights import save_weights
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The shipped network as an onnxruntime session: load once, run often, no torch.
 
-The ONNX file and the manifest beside it are written by the training side; the names, shapes and
-ranges below are the contract between the two.
+The ONNX file and the manifest beside it are written by `pellucid.network.export`; the names, shapes
+and ranges below are the contract between the two.
 """
 
 from __future__ import annotations
@@ -24,21 +24,24 @@ if TYPE_CHECKING:
     from pellucid.text import Description
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "lite.onnx"
+
 FORMAT = "1"
+"""Of the ONNX file: weights and program of another format do not go together."""
+
 MAP_STRIDE = 8
 """Pixels of the working resolution to one cell of a word map."""
 
 Device = Literal["cpu", "cuda"]
 _PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
-_INPUTS = (
+INPUTS = (
     "mixture",
     "transmission_tokens",
     "transmission_mask",
     "reflection_tokens",
     "reflection_mask",
 )
-_OUTPUTS = ("transmission", "reflection", "gates", "transmission_map", "reflection_map")
+OUTPUTS = ("transmission", "reflection", "gates", "transmission_map", "reflection_map")
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +154,7 @@ class SeparationModel:
 
     def _run(self, feed: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         try:
-            return [np.asarray(output) for output in self._session.run(_OUTPUTS, feed)]
+            return [np.asarray(output) for output in self._session.run(OUTPUTS, feed)]
         except Exception as error:  # onnxruntime's own errors derive from Exception only
             raise WeightsError(
                 f"{self.info.path} could not be run ({_reason(error)}): use an ONNX file that this "
@@ -160,7 +163,7 @@ class SeparationModel:
 
 
 def _output_shapes(feed: dict[str, NDArray[Any]]) -> list[tuple[int, ...]]:
-    """Return the shapes that the outputs have for these inputs, in the order of `_OUTPUTS`."""
+    """Return the shapes that the outputs have for these inputs, in the order of `OUTPUTS`."""
     _, channels, height, width = feed["mixture"].shape
     layer = (1, channels, height, width)
     first, second = (feed[name].shape[1] for name in ("transmission_mask", "reflection_mask"))
@@ -265,7 +268,7 @@ def _check_contract(session: InferenceSession, path: Path) -> tuple[str, str]:
     notes = session.get_modelmeta().custom_metadata_map
     inputs = {node.name for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
-    if inputs != set(_INPUTS) or not outputs.issuperset(_OUTPUTS):
+    if inputs != set(INPUTS) or not outputs.issuperset(OUTPUTS):
         raise WeightsError(
             f"{path} is another program's model: use an ONNX file that this project exported"
         )

@@ -91,7 +91,7 @@ def weights(data: bytes, folder: Path) -> None:
     """Read bytes as weights of training, as gates for a model, and as the manifest of a model."""
     from pellucid.attention.retrofit import load_retrofit
     from pellucid.model import SeparationModel
-    from pellucid.training.checkpoint import load_weights
+    from pellucid.network.weights import load_weights
 
     (folder / "tiny.onnx").touch()
     for name in ("w.safetensors", "tiny.json"):

@@ -24,11 +24,10 @@ from torch import nn  # noqa: E402
 from pellucid.attention import retrofit  # noqa: E402
 from pellucid.network.export import load_shipped_network  # noqa: E402
 from pellucid.network.separation import NetworkConfig  # noqa: E402
-from pellucid.network.weights import fit_weights  # noqa: E402
+from pellucid.network.weights import fit_weights, load_weights  # noqa: E402
 from pellucid.training.checkpoint import (  # noqa: E402
     Progress,
     load_newest_checkpoint,
-    load_weights,
     save_checkpoint,
 )
 

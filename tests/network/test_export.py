@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from pellucid.errors import WeightsError
+from pellucid.model import INPUTS
 from pellucid.network.export import (
-    INPUTS,
     ExportedSeparation,
     load_shipped_network,
     round_to_half,

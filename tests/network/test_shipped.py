@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 import torch
 
-from pellucid.network.export import INPUTS, ExportedSeparation, load_shipped_network
+from pellucid.model import INPUTS
+from pellucid.network.export import ExportedSeparation, load_shipped_network
 from pellucid.network.separation import NetworkConfig
 from pellucid.training.config import build
 

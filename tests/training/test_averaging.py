@@ -11,7 +11,7 @@ import torch
 from pellucid.errors import ConfigError, WeightsError
 from pellucid.network.separation import SeparationNetwork
 from pellucid.training.averaging import average
-from pellucid.training.checkpoint import save_weights
+from pellucid.network.weights import save_weights
 
 
 def saved(config, seed: int, path: Path) -> dict[str, torch.Tensor]:

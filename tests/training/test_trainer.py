@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from pellucid.errors import ConfigError, WeightsError
-from pellucid.training.checkpoint import load_newest_checkpoint, load_weights
+from pellucid.network.weights import load_weights
+from pellucid.training.checkpoint import load_newest_checkpoint
 from pellucid.training.config import read_training_config
 from pellucid.training.trainer import Trainer, TrainingError
 

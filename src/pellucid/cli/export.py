@@ -22,7 +22,7 @@ def export(
     """Round weights to half precision and write them as ONNX and safetensors, with a manifest."""
     from pellucid.network.export import ship
     from pellucid.network.separation import NetworkConfig
-    from pellucid.training.checkpoint import load_weights
+    from pellucid.network.weights import load_weights
     from pellucid.training.config import read_training_config
 
     network = read_training_config(config).network if config else NetworkConfig.lite()

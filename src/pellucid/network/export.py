@@ -20,25 +20,15 @@ import onnx
 import torch
 from jaxtyping import Bool, Float
 from onnx import numpy_helper
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pellucid.errors import WeightsError
 from pellucid.files import appearing_whole
+from pellucid.model import FORMAT, INPUTS, OUTPUTS
 from pellucid.network.description import Description
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
-from pellucid.network.weights import fit_weights
+from pellucid.network.weights import fit_weights, load_weights
 
-FORMAT = "1"
-INPUTS = (
-    "mixture",
-    "transmission_tokens",
-    "transmission_mask",
-    "reflection_tokens",
-    "reflection_mask",
-)
-OUTPUTS = ("transmission", "reflection", "gates", "transmission_map", "reflection_map")
 LICENCE = "Apache-2.0; training photos partly for research only, see the model card"
 HALVED_FROM = 256
 """Tensors with fewer numbers than this stay float32 in the file."""
@@ -101,10 +91,7 @@ def load_shipped_network(path: Path, config: NetworkConfig) -> SeparationNetwork
         WeightsError: the file is missing or damaged, or does not fit the network.
     """
     network = SeparationNetwork(config)
-    try:
-        weights = {name: value.float() for name, value in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: not readable as weights ({error})") from error
+    weights = {name: value.float() for name, value in load_weights(path).items()}
     fit_weights(network, weights, path)
     return network.eval()
 

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from pellucid.network.blocks import LocallyEnhancedFeedForward
 from pellucid.network.encoder import Pyramid
 
-STRIDE = 8
-"""Pixels of the mixture per place of F_M. The paper does not print its own choice."""
-
 LEVEL = 2
-"""The pyramid's level that already has this stride; finer ones are averaged."""
+"""The pyramid's level whose stride, 8 pixels, is that of F_M (the paper prints no choice); finer ones
+are averaged."""
 
 
 class Hypercolumn(nn.Module):

@@ -172,8 +172,3 @@ class SeparationNetwork(nn.Module):
             (about_t.words, about_t.gate),
             (about_r.words, about_r.gate),
         )
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Return the number of trainable numbers."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,4 +1,4 @@
-"""Weights of unknown origin, put into a network only if they are wholly its own."""
+"""Files of weights, which may be of unknown origin: read without pickle, fitted whole or not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,32 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pellucid.errors import WeightsError
+from pellucid.files import appearing_whole
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read one file of weights (.safetensors), tensors by name.
+
+    Raises:
+        WeightsError: it is missing, or not a whole safetensors file.
+    """
+    try:
+        # Copies: a tensor that maps the file would die with it when another run replaces the file.
+        return {name: value.clone() for name, value in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: not readable as weights ({error})") from error
+
+
+def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Write one file of weights, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with appearing_whole(path) as partial:
+        save_file({name: value.detach().contiguous() for name, value in weights.items()}, partial)
 
 
 def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from pellucid.errors import ConfigError
 from pellucid.network.growth import fit_grown_weights
 from pellucid.network.separation import SeparationNetwork
-from pellucid.training.checkpoint import load_weights
+from pellucid.network.weights import load_weights
 
 
 def average(

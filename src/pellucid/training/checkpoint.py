@@ -14,12 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pellucid.errors import WeightsError
-from pellucid.files import appearing_whole
+from pellucid.network.weights import load_weights, save_weights
 from pellucid.untrusted import parse_json
 
 KEEP = 2
@@ -51,8 +49,7 @@ def save_checkpoint(folder: Path, tensors: Tensors, progress: Progress) -> Path:
         shutil.rmtree(torn, ignore_errors=True)
     partial.mkdir(parents=True)
     for name, group in tensors.items():
-        plain = {key: value.detach().contiguous() for key, value in group.items()}
-        save_file(plain, partial / f"{name}.safetensors")
+        save_weights(group, partial / f"{name}.safetensors")
     (partial / "state.json").write_text(json.dumps(asdict(progress), indent=1))
     if final.exists():
         _discard(final)
@@ -80,8 +77,8 @@ def load_newest_checkpoint(folder: Path) -> tuple[Tensors, Progress] | None:
     for path in reversed(found):
         try:
             progress = Progress(**parse_json((path / "state.json").read_text()))
-            tensors = {name: _load(path / f"{name}.safetensors") for name in FILES}
-        except (OSError, ValueError, TypeError, SafetensorError):
+            tensors = {name: load_weights(path / f"{name}.safetensors") for name in FILES}
+        except (OSError, ValueError, TypeError, WeightsError):
             continue
         return tensors, progress
     if found:
@@ -89,25 +86,6 @@ def load_newest_checkpoint(folder: Path) -> tuple[Tensors, Progress] | None:
             f"{folder}: none of its checkpoints is whole: move them away to train from the start"
         )
     return None
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read one file of weights.
-
-    Raises:
-        WeightsError: it is missing, or not a whole safetensors file.
-    """
-    try:
-        return _load(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: not readable as weights ({error})") from error
-
-
-def save_weights(weights: dict[str, Tensor], path: Path) -> None:
-    """Write one file of weights, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with appearing_whole(path) as partial:
-        save_file({name: value.detach().contiguous() for name, value in weights.items()}, partial)
 
 
 def optimiser_tensors(
@@ -135,11 +113,6 @@ def restore_optimiser(
                 moment: value if moment == "step" else value.to(parameter.device)
                 for moment, value in moments[name].items()
             }
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    # Copies: a tensor that maps the file would die with it when another run replaces the file.
-    return {name: value.clone() for name, value in load_file(path).items()}
 
 
 def _checkpoints(folder: Path) -> list[Path]:

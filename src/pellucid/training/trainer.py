@@ -20,14 +20,12 @@ from pellucid.files import locked
 from pellucid.network.growth import fit_grown_weights
 from pellucid.network.pretrained import keep_depthwise_filters, load_imagenet_weights
 from pellucid.network.separation import SeparationNetwork
-from pellucid.network.weights import fit_weights
+from pellucid.network.weights import fit_weights, load_weights, save_weights
 from pellucid.training.batches import Ahead, Batches, Group, to_device
 from pellucid.training.checkpoint import (
     Progress,
     load_newest_checkpoint,
-    load_weights,
     save_checkpoint,
-    save_weights,
 )
 from pellucid.training.config import TrainingConfig
 from pellucid.training.objective import Objective
