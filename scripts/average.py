@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
-from pellucid.training.averaging import average
 from pellucid.network.weights import save_weights
+from pellucid.training.averaging import average
 
 
 def main() -> None:

@@ -25,10 +25,15 @@ def bands(height: int, width: int) -> Iterator[Range]:
         yield start, min(start + step, height)
 
 
-def usable_threads() -> int:
-    """Return how many processors this process may use, at most `MOST_THREADS`."""
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MOST_THREADS)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def usable_threads() -> int:
+    """Return how many threads are worth while: as `usable_processors`, at most `MOST_THREADS`."""
+    return min(usable_processors(), MOST_THREADS)
 
 
 def in_threads(work: Callable[[int, int], T], ranges: Sequence[Range], threads: int) -> list[T]:

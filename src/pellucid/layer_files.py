@@ -1,13 +1,16 @@
-"""How the files of layers are called: formats, suffixes, which layers."""
+"""The files of layers: which are written, what they show, how they are called, in which format."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pellucid.photo.formats import is_raw
+from pellucid.photo.formats import is_raw_suffix
+from pellucid.photo.write import SUFFIXES
 
 if TYPE_CHECKING:
+    from pellucid.photo import Photo
+    from pellucid.separation import Separation
     from pellucid.upscaling import Layer
 
 
@@ -46,24 +49,23 @@ class Layers(StrEnum):
                 return ["transmission", "reflection"]
 
 
-SUFFIXES = {
-    Format.JPEG: (".jpg", ".jpeg", ".jpe"),
-    Format.PNG: (".png",),
-    Format.TIFF: (".tif", ".tiff"),
-    Format.WEBP: (".webp",),
-    Format.AVIF: (".avif",),
-    Format.HEIC: (".heic", ".heif"),
-}
-FORMATS = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
+_BY_PILLOW_NAME = {format.pillow_name: format for format in Format}
+FORMATS = {suffix: _BY_PILLOW_NAME[name] for suffix, name in SUFFIXES.items()}
+"""Format of a file by its suffix, in lower case."""
 
 
 def target_suffix(suffix: str, format: Format | None) -> str:
     """Return the suffix of a layer of a photo with this suffix; a photo's own where it fits."""
-    if format is None:
-        format = FORMATS.get(suffix.lower()) or _nearest_format(suffix)
-    return suffix if suffix.lower() in SUFFIXES[format] else SUFFIXES[format][0]
+    own = FORMATS.get(suffix.lower())
+    wanted = format or own or _nearest_format(suffix)
+    return suffix if wanted is own else next(s for s in FORMATS if FORMATS[s] is wanted)
 
 
 def _nearest_format(suffix: str) -> Format:
     """Return the lossless format for one that can be read only; 16 bits for camera raw."""
-    return Format.TIFF if is_raw(b"", suffix) else Format.PNG
+    return Format.TIFF if is_raw_suffix(suffix) else Format.PNG
+
+
+def shown_by(separation: Separation, layer: Layer, strength: float) -> Photo:
+    """Return what a layer's file shows: `strength` (see `Separation.blend`) is the transmission's."""
+    return separation.photo(layer) if layer == "reflection" else separation.blend(strength)

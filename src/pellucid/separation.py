@@ -195,7 +195,7 @@ class Separation:
         light = np.empty((height, width, 3), np.float32)
 
         def work(start: int, stop: int) -> None:
-            light[start:stop] = rows(light_rows(self.source, start, stop), start, stop)
+            light[start:stop] = rows(self.source.rows(start, stop).light(), start, stop)
 
         self._in_bands(work)
         return light
@@ -205,7 +205,7 @@ class Separation:
         pixels = np.empty_like(self.source.pixels)
 
         def work(start: int, stop: int) -> None:
-            part = _part(self.source, start, stop)
+            part = self.source.rows(start, stop)
             made = part.with_light(rows(part.light(), start, stop)).pixels
             if leave_outside and self.region is not None:
                 made = np.where(self.region[start:stop, :, None] > 0, made, part.pixels)
@@ -221,13 +221,3 @@ class Separation:
 
 LayerRows = Callable[["NDArray[np.float32]", int, int], "NDArray[np.float32]"]
 """Gives rows start..stop of a layer from the same rows of the photo's light."""
-
-
-def light_rows(photo: Photo, start: int, stop: int) -> NDArray[np.float32]:
-    """Return rows start..stop of a photo's light without making the light of the whole."""
-    return _part(photo, start, stop).light()
-
-
-def _part(photo: Photo, start: int, stop: int) -> Photo:
-    alpha = None if photo.alpha is None else photo.alpha[start:stop]
-    return dataclasses.replace(photo, pixels=photo.pixels[start:stop], alpha=alpha)

@@ -19,7 +19,7 @@ from pellucid.model import MAP_STRIDE, Device, ModelOutput, SeparationModel
 from pellucid.photo import Photo, photo_from_array, photo_from_image, read_photo
 from pellucid.photo.colour import linear_to_srgb
 from pellucid.resolution import WorkingResolution, area_downscale
-from pellucid.separation import Gates, Separation, WordMap, WordMaps, light_rows
+from pellucid.separation import Gates, Separation, WordMap, WordMaps
 from pellucid.text import Description, TextEncoder, word_table
 from pellucid.upscaling import WorkingLayers
 
@@ -110,7 +110,7 @@ class Separator:
         if target == photo.size:
             return photo.light()
         return area_downscale(
-            lambda start, stop: light_rows(photo, start, stop), photo.size, target, self.threads
+            lambda start, stop: photo.rows(start, stop).light(), photo.size, target, self.threads
         )
 
 

@@ -10,8 +10,8 @@ import torch
 
 from pellucid.errors import ConfigError, WeightsError
 from pellucid.network.separation import SeparationNetwork
-from pellucid.training.averaging import average
 from pellucid.network.weights import save_weights
+from pellucid.training.averaging import average
 
 
 def saved(config, seed: int, path: Path) -> dict[str, torch.Tensor]:

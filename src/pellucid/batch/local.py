@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from pellucid.bands import usable_processors
 from pellucid.batch.stores import Store
 from pellucid.batch.tasks import BatchOptions, Record, Task
 from pellucid.batch.worker import BatchWorker
@@ -41,9 +42,7 @@ class WorkerPlan:
 
 def default_workers() -> int:
     """Return as many workers as there are processors and memory for."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(processors, _free_memory() // WORKER_BYTES))
+    return max(1, min(usable_processors(), _free_memory() // WORKER_BYTES))
 
 
 def _free_memory() -> int:

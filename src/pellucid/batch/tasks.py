@@ -11,7 +11,7 @@ from typing import Any
 
 from pellucid.errors import ConfigError
 from pellucid.layer_files import FORMATS, Format, Layers, target_suffix
-from pellucid.photo.formats import is_raw
+from pellucid.photo.formats import is_raw_suffix
 from pellucid.untrusted import parse_json
 from pellucid.upscaling import Layer
 
@@ -78,7 +78,7 @@ class Record:
 def is_photo(name: str) -> bool:
     """Whether a name's suffix is that of a photo that can be read."""
     suffix = PurePosixPath(name).suffix.lower()
-    return suffix in FORMATS or suffix in READ_ONLY_SUFFIXES or is_raw(b"", suffix)
+    return suffix in FORMATS or suffix in READ_ONLY_SUFFIXES or is_raw_suffix(suffix)
 
 
 def targets(photo: str, options: BatchOptions) -> dict[Layer, str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 
 from pellucid.batch.stores import Store
 from pellucid.batch.tasks import BatchOptions, Record, Task
 from pellucid.errors import PellucidError
-from pellucid.layer_files import FORMATS
+from pellucid.layer_files import FORMATS, shown_by
 from pellucid.photo import WriteOptions, read_photo, write_photo
 from pellucid.photo.read import named
 from pellucid.region import read_region
@@ -71,11 +70,8 @@ class BatchWorker:
         if layer == "transmission" and options.strength == 0 and keeps_file:
             self._output.write(target, content)
             return ()
-        photo = (
-            separation.photo(layer) if layer == "reflection" else separation.blend(options.strength)
-        )
-        encoded = io.BytesIO()
-        encoded.name = target
+        photo = shown_by(separation, layer, options.strength)
+        encoded = named(b"", target)
         write_options = WriteOptions(keep_gps=options.keep_gps)
         notes = write_photo(photo, encoded, format=kind, options=write_options)
         self._output.write(target, encoded.getvalue())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.cli.plan import STREAM, Job
 from pellucid.errors import PhotoError
-from pellucid.layer_files import FORMATS, Format
+from pellucid.layer_files import FORMATS, Format, shown_by
 from pellucid.photo import WriteOptions, read_photo, write_photo
 from pellucid.photo.read import named
 from pellucid.photo.write import replace_file
@@ -84,12 +84,10 @@ class Worker:
             separation = separation.within(read_region(self._settings.region, photo.size))
         notes = photo.notes + separation.notes
         for layer, target in job.targets.items():
-            if layer == "reflection":
-                notes += self._write(separation.photo(layer), target)
-            elif self._settings.strength == 0 and self._keeps_file(photo, target):
+            if layer == "transmission" and self._keeps_file(photo, target):
                 _copy(job.source if content is None else content, target)
             else:
-                notes += self._write(separation.blend(self._settings.strength), target)
+                notes += self._write(shown_by(separation, layer, self._settings.strength), target)
         return separation, tuple(dict.fromkeys(notes))
 
     def _check_targets(self, job: Job) -> None:
@@ -102,7 +100,7 @@ class Worker:
 
     def _keeps_file(self, photo: Photo, target: str) -> bool:
         """Whether the target would be the photo's own file again, byte for byte."""
-        if not self._settings.keep_gps:
+        if self._settings.strength != 0 or not self._settings.keep_gps:
             return False
         written = self._settings.format or FORMATS.get(Path(target).suffix.lower())
         if written is None:

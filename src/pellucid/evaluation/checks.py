@@ -6,7 +6,6 @@ the least it must reach and what it aims at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from pellucid.evaluation.protocol import (
     finite_psnr,
     summarise,
 )
-from pellucid.evaluation.results import FORMAT, replacing, rounded
+from pellucid.evaluation.results import FORMAT, rounded, write_json
 from pellucid.untrusted import parse_json
 
 
@@ -83,13 +82,8 @@ def count_mixtures(photos: Sequence[Captioned], plan: CheckPlan) -> int:
 
 def write_checks(path: Path, checks: Sequence[Check], plan: CheckPlan) -> None:
     """Write the checks as JSON; the figures rounded to 5 decimals."""
-    entries = []
-    for check in checks:
-        entries.append(asdict(check) | {"figure": rounded(check.figure)})
-    document = {"format": FORMAT, "seed": plan.seed, "checks": entries}
-    with replacing(path) as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    entries = [asdict(check) | {"figure": rounded(check.figure)} for check in checks]
+    write_json(path, {"format": FORMAT, "seed": plan.seed, "checks": entries})
 
 
 def read_checks(path: Path) -> list[Check]:

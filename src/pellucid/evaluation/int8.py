@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from pellucid.evaluation.methods import separator_method
 from pellucid.evaluation.modes import Mode
 from pellucid.evaluation.pairs import Pair
 from pellucid.evaluation.protocol import Figure, Protocol, summarise
-from pellucid.evaluation.results import replacing, rounded
+from pellucid.evaluation.results import rounded, write_json
 from pellucid.evaluation.run import Score, answer_all, separator_modes
 from pellucid.model import ModelOutput, SeparationModel, model_inputs
 from pellucid.separator import Separator
@@ -172,9 +171,7 @@ def write_loss(path: Path, loss: Int8Loss) -> None:
         "cpu_seconds": round(loss.cpu_seconds, 4),
         "int8_cpu_seconds": round(loss.int8_cpu_seconds, 4),
     }
-    with replacing(path) as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    write_json(path, document)
 
 
 def read_loss(path: Path) -> Int8Loss:

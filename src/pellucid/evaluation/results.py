@@ -6,11 +6,11 @@ They hold names and numbers only, no paths, so that they can be kept and compare
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pellucid.errors import DataError
 from pellucid.evaluation.modes import Mode
@@ -40,6 +40,13 @@ def replacing(path: Path) -> Iterator[TextIO]:
         yield file
 
 
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a result file."""
+    with replacing(path) as file:
+        json.dump(document, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
 def write_summary(path: Path, summary: Summary) -> None:
     """Write `summary.json`; figures rounded to 5 decimals."""
     document = {
@@ -56,9 +63,7 @@ def write_summary(path: Path, summary: Summary) -> None:
             for run in summary.runs
         ],
     }
-    with replacing(path) as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    write_json(path, document)
 
 
 def write_images(path: Path, scores: Iterable[Score]) -> None:

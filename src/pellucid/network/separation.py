@@ -78,8 +78,8 @@ class Seen(NamedTuple):
     tokens: Float[Tensor, "B K C"]
 
 
-class Guided(NamedTuple):
-    """One description and what the language gate made of it."""
+class Heard(NamedTuple):
+    """One description as the network heard it: its words, and what the language gate makes of it."""
 
     words: Words
     logit: Float[Tensor, " B"]
@@ -90,8 +90,8 @@ class NetworkOutput(NamedTuple):
     """Both layers, and how the words were used."""
 
     layers: Layers
-    transmission: Guided
-    reflection: Guided
+    transmission: Heard
+    reflection: Heard
     transmission_map: Float[Tensor, "B N h w"]
     reflection_map: Float[Tensor, "B N h w"]
     seen: Seen
@@ -152,7 +152,7 @@ class SeparationNetwork(nn.Module):
         features, tokens = self.aggregation(self.hypercolumn(pyramid))
         return Seen(pyramid, features, tokens)
 
-    def listen(self, description: Description | None, tokens: Float[Tensor, "B K C"]) -> Guided:
+    def listen(self, description: Description | None, tokens: Float[Tensor, "B K C"]) -> Heard:
         """Encode one description and gate it by the global tokens."""
         if description is None:
             description = no_description(len(tokens), self.config.token_channels, tokens.device)
@@ -160,10 +160,10 @@ class SeparationNetwork(nn.Module):
         logit, gate = self.language_gate(words, tokens)
         if not self.config.language_gate:
             gate = description.given.to(gate.dtype)
-        return Guided(words, logit, gate)
+        return Heard(words, logit, gate)
 
     def guide(
-        self, features: Float[Tensor, "B C h w"], about_t: Guided, about_r: Guided
+        self, features: Float[Tensor, "B C h w"], about_t: Heard, about_r: Heard
     ) -> GuidedLayers:
         """Give each layer its features and guide both by both descriptions."""
         return self.interaction(

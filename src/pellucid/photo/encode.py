@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from pellucid.errors import PhotoError
 from pellucid.photo import formats, png, tiff
 from pellucid.photo.metadata import JpegCoding, Metadata, load_exif
-from pellucid.photo.photo import Codes, Photo
+from pellucid.photo.photo import Codes, Photo, to_eight_bits
 
 DEEP = {"PNG", "TIFF"}
 _DEFAULT_QUALITY = 95
@@ -85,18 +84,17 @@ class _Job:
     def icc(self) -> bytes | None:
         return self.photo.profile.icc
 
-    def codes(self, *, grey: bool = True, eight_bits: bool = False) -> Codes:
+    def codes(self, *, grey: bool = True) -> Codes:
         """Return (H, W, channels) in the file's order, alpha last."""
         photo = self.photo
         parts = [photo.pixels[..., :1] if grey and photo.is_grey() else photo.pixels]
         if photo.alpha is not None:
             parts.append(photo.alpha[..., None])
-        codes = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-        return _to_eight_bits(codes) if eight_bits and codes.dtype == np.uint16 else codes
+        return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
     def image(self) -> Image.Image:
         """Return the photo as an 8-bit Pillow image."""
-        codes = self.codes(eight_bits=True)
+        codes = to_eight_bits(self.codes())
         return Image.fromarray(
             np.ascontiguousarray(codes[..., 0] if codes.shape[2] == 1 else codes)
         )
@@ -114,10 +112,6 @@ class _Job:
 def _in_writable_colour(photo: Photo) -> Photo:
     """Move coloured pixels under a one-channel profile, which cannot describe them, to sRGB."""
     return photo.in_srgb() if photo.profile.grey and not photo.is_grey() else photo
-
-
-def _to_eight_bits(codes: Codes) -> NDArray[np.uint8]:
-    return ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _jpeg(job: _Job) -> bytes:

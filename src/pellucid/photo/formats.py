@@ -35,10 +35,15 @@ def extra(module: str, name: str, purpose: str) -> Any:
         ) from error
 
 
+def is_raw_suffix(suffix: str) -> bool:
+    """Whether names with this suffix (".nef", ".CR2", ...) are those of a camera's RAW files."""
+    return suffix.lower() in _RAW_SUFFIXES
+
+
 def is_raw(data: bytes, suffix: str) -> bool:
     """Whether this is a camera's RAW file, by its name's suffix or by its content."""
     return (
-        suffix.lower() in _RAW_SUFFIXES
+        is_raw_suffix(suffix)
         or data.startswith(_RAW_HEADS)
         or data[4:12] == b"ftypcrx "
         or _is_raw_tiff(data)

@@ -45,6 +45,11 @@ class Photo:
         """Bits a channel: 8 or 16."""
         return self.pixels.dtype.itemsize * 8
 
+    def rows(self, start: int, stop: int) -> Photo:
+        """Return rows start..stop as a photo of their own; the codes are not copied."""
+        alpha = None if self.alpha is None else self.alpha[start:stop]
+        return replace(self, pixels=self.pixels[start:stop], alpha=alpha)
+
     def light(self) -> Light:
         """Return linear light in sRGB primaries, (H, W, 3), white = 1.
 
@@ -100,9 +105,7 @@ class Photo:
         photo = self.in_srgb()
         parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha[..., None]]
         codes = np.concatenate(parts, axis=2)
-        if codes.dtype == np.uint16:
-            codes = ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return Image.fromarray(codes)
+        return Image.fromarray(to_eight_bits(codes))
 
     def is_grey(self) -> bool:
         """Whether the file had one channel and the pixels still need no more than one."""
@@ -111,3 +114,10 @@ class Photo:
 
     def _bands(self) -> list[slice]:
         return list(row_bands(*self.pixels.shape[:2]))
+
+
+def to_eight_bits(codes: Codes) -> NDArray[np.uint8]:
+    """Round codes of 16 bits to the nearest of 8; those of 8 bits stay as they are."""
+    if codes.dtype == np.uint8:
+        return codes.astype(np.uint8, copy=False)
+    return ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)

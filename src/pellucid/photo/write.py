@@ -13,7 +13,7 @@ from pellucid.photo.encode import DEEP, WRITABLE, WriteOptions, encode_photo
 from pellucid.photo.photo import Photo
 from pellucid.untrusted import printable
 
-_SUFFIXES = {
+SUFFIXES = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".jpe": "JPEG",
@@ -25,6 +25,8 @@ _SUFFIXES = {
     ".heic": "HEIF",
     ".heif": "HEIF",
 }
+"""Names that are written → Pillow's name of the format; the usual suffix of a format comes first."""
+
 _DEFAULT_OPTIONS = WriteOptions()
 
 
@@ -40,7 +42,7 @@ def format_for(photo: Photo) -> str:
 def suffix_for(photo: Photo) -> str:
     """Return the usual file name suffix of :func:`format_for`: ".jpg", ".png", ".tif", ..."""
     wanted = format_for(photo)
-    return next(suffix for suffix, name in _SUFFIXES.items() if name == wanted)
+    return next(suffix for suffix, name in SUFFIXES.items() if name == wanted)
 
 
 def write_photo(
@@ -76,9 +78,9 @@ def write_photo(
 
 def _format(wanted: str, name: str) -> str:
     key = "." + wanted.lower().lstrip(".")
-    kind = _SUFFIXES.get(key) or (wanted.upper() if wanted.upper() in WRITABLE else None)
+    kind = SUFFIXES.get(key) or (wanted.upper() if wanted.upper() in WRITABLE else None)
     if kind is None:
-        known = ", ".join(sorted(suffix[1:] for suffix in _SUFFIXES))
+        known = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         what = f"cannot write the format {wanted!r}" if wanted else "the name has no suffix"
         raise PhotoError(f"{name}: {what}; choose one of {known}")
     return kind

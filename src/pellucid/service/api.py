@@ -78,7 +78,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", tags=["health"], responses=documented(HTTPStatus.SERVICE_UNAVAILABLE))
 async def readyz(service: Shared) -> dict[str, str]:
     """Tell whether the model is loaded, so that photos can be sent."""
-    assert service.studio
+    service.studio()  # raises a Problem until then
     return {"status": "ready"}
 
 

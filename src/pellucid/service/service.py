@@ -35,9 +35,8 @@ class Service:
         separator = await asyncio.to_thread(self._load)
         self._studio = Studio(separator, self.settings.read_limits)
 
-    @property
     def studio(self) -> Studio:
-        """The loaded model.
+        """Return what does the work, once the model is loaded.
 
         Raises:
             Problem: it is not loaded yet.
@@ -53,6 +52,6 @@ class Service:
             Problem: it cannot be done; the detail says why.
         """
         try:
-            return await self._desk.serve(partial(work, self.studio), request.is_disconnected)
+            return await self._desk.serve(partial(work, self.studio()), request.is_disconnected)
         except PellucidError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error

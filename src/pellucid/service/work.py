@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import BinaryIO
 
 from pellucid.errors import PhotoError
-from pellucid.layer_files import Format, Layers, target_suffix
+from pellucid.layer_files import Format, Layers, shown_by, target_suffix
 from pellucid.photo import Photo, ReadLimits, WriteOptions, format_for, read_photo, write_photo
 from pellucid.photo.read import named
 from pellucid.region import read_region
@@ -102,16 +102,16 @@ class Studio:
 
 
 def _encode(separation: Separation, layer: Layer, name: str, wish: Wish) -> LayerFile:
-    photo = separation.photo(layer) if layer == "reflection" else separation.blend(wish.strength)
+    photo = shown_by(separation, layer, wish.strength)
     suffix = target_suffix(PurePath(name).suffix or f".{format_for(photo).lower()}", wish.format)
-    encoded = io.BytesIO()
-    encoded.name = f"{_stem(name)}.{layer}{suffix}"
+    file = f"{_stem(name)}.{layer}{suffix}"
+    encoded = named(b"", file)
     options = WriteOptions(keep_metadata=wish.keep_metadata)
     try:
         write_photo(photo, encoded, format=suffix, options=options)
     except MemoryError as error:
         raise PhotoError(f"{name}: there is not enough memory for it; make it smaller") from error
-    return LayerFile(encoded.name, encoded.getvalue())
+    return LayerFile(file, encoded.getvalue())
 
 
 def _stem(name: str) -> str:

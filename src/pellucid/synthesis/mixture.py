@@ -11,7 +11,7 @@ soft veils over wide areas, some are sharp and strong, many cover only a part of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -72,36 +72,37 @@ SHARP = Recipe(
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
 )
-ENCODED = Recipe(
-    "encoded",
-    0.16,
+_PLAIN = Recipe(
+    "plain",
+    0.0,
+    strength=(1.0, 1.0),
+    highlight_gain=(1.0, 1.0),
+    ghosting=0.0,
+    partial=0.0,
+    fresnel=0.0,
+    dark=0.0,
+    low_key=0.0,
+    contrasty=0.0,
+    tint=0.0,
+)
+"""What recipes that add two photos as they are have in common."""
+
+ENCODED = replace(
+    _PLAIN,
+    name="encoded",
+    share=0.16,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
-    highlight_gain=(1.0, 1.0),
-    ghosting=0.0,
-    partial=0.0,
-    fresnel=0.0,
-    dark=0.0,
-    low_key=0.0,
-    contrasty=0.0,
-    tint=0.0,
     adds_encoded=True,
 )
-SYMMETRIC = Recipe(
-    "symmetric",
-    0.12,
+SYMMETRIC = replace(
+    _PLAIN,
+    name="symmetric",
+    share=0.12,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
-    highlight_gain=(1.0, 1.0),
-    ghosting=0.0,
-    partial=0.0,
-    fresnel=0.0,
-    dark=0.0,
-    low_key=0.0,
-    contrasty=0.0,
-    tint=0.0,
 )
 CLEAN = Recipe("clean", 0.18, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 

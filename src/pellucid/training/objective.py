@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
-from pellucid.network.separation import Guided, NetworkOutput, SeparationNetwork
+from pellucid.network.separation import Heard, NetworkOutput, SeparationNetwork
 from pellucid.training.batches import Group
 from pellucid.training.losses.language import (
     LayerEmbedding,
@@ -117,18 +117,18 @@ def told_right(group: Group) -> Bool[Tensor, " B"]:
     return group.transmission.right | group.reflection.right
 
 
-def gate_losses(about_t: Guided, about_r: Guided, group: Group) -> Float[Tensor, ""]:
+def gate_losses(about_t: Heard, about_r: Heard, group: Group) -> Float[Tensor, ""]:
     """Return the error of the language gate, mean over both layers."""
     pairs = ((about_t, group.transmission), (about_r, group.reflection))
     return torch.stack(
-        [gate_error(guided.logit, told.right, told.wrong) for guided, told in pairs]
+        [gate_error(heard.logit, told.right, told.wrong) for heard, told in pairs]
     ).mean()
 
 
 def evidence_losses(
     gate: LanguageGate,
-    about_t: Guided,
-    about_r: Guided,
+    about_t: Heard,
+    about_r: Heard,
     tokens: Float[Tensor, "B K C"],
     group: Group,
 ) -> Float[Tensor, ""]:

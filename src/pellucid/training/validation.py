@@ -108,12 +108,12 @@ def score_mixtures(network: SeparationNetwork, batches: Batches, count: int) -> 
         for layer, out, truth in zip("TR", output.layers, truths, strict=True):
             for recipe, value in zip(group.mixtures.recipe, _psnr_each(out, truth), strict=True):
                 scores.setdefault(f"{layer} {names[int(recipe)]}", []).append(float(value))
-        for guided, told in (
+        for heard, told in (
             (output.transmission, group.transmission),
             (output.reflection, group.reflection),
         ):
-            hits += (guided.gate[told.right] > 0.5).float().tolist()
-            hits += (guided.gate[told.wrong] <= 0.5).float().tolist()
+            hits += (heard.gate[told.right] > 0.5).float().tolist()
+            hits += (heard.gate[told.wrong] <= 0.5).float().tolist()
     means = {name: float(np.mean(values)) for name, values in sorted(scores.items())}
     return means | {"gate accuracy": float(np.mean(hits))}
 

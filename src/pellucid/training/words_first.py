@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pellucid.network.hypercolumn import stack
 from pellucid.network.light import to_encoded
-from pellucid.network.separation import Guided, SeparationNetwork
+from pellucid.network.separation import Heard, SeparationNetwork
 from pellucid.synthesis.mixture import SHARP, SYMMETRIC, Mixtures, SynthesisConfig
 from pellucid.training.batches import BatchConfig, Batches, Group, Told, to_device
 from pellucid.training.captions import CaptionConfig
@@ -91,8 +91,8 @@ class Painted(NamedTuple):
     """Both layers as painted from one glance, and how the words were heard."""
 
     layers: Float[Tensor, "B 6 h w"]
-    transmission: Guided
-    reflection: Guided
+    transmission: Heard
+    reflection: Heard
     tokens: Float[Tensor, "B K C"]
 
 

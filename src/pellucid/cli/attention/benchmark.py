@@ -12,8 +12,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 if TYPE_CHECKING:
-    # torch.profiler, which measures memory, otherwise writes its own lines to the terminal.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "9")
     from pellucid.attention.benchmark import Row
 
 
