@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from pellucid.attention.experiments.statistics import interval
+from pellucid.evaluation.tables import TextTable
 from pellucid.files import appearing_whole
 from pellucid.network.pretrained import load_imagenet_weights
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
@@ -145,22 +146,16 @@ def write_results(results: dict[str, Any]) -> None:
 def write_page(results: dict[str, Any]) -> None:
     seeds = max(len(runs) for runs in results["runs"].values())
     text = PAGE_HEAD.format(**results["stage"], seeds=seeds, sink=SINK_SHARE)
-    text += table(
-        ["variant", "seeds", *COLUMNS],
-        [
-            [name, str(len(results["runs"][name])), *cells(summary)]
-            for name, summary in results["summary"].items()
-        ],
-    )
+    titles = ["variant", "seeds", *COLUMNS]
+    rows = [
+        [name, str(len(results["runs"][name])), *cells(summary)]
+        for name, summary in results["summary"].items()
+    ]
+    text += TextTable(titles, rows).markdown()
     if seeds > 1:
-        text += DIFFERENCES + table(["variant", "seeds", *COLUMNS], differences(results["runs"]))
+        text += DIFFERENCES + TextTable(titles, differences(results["runs"])).markdown()
     with appearing_whole(PAGE) as partial:
         partial.write_text(text, "utf-8")
-
-
-def table(titles: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in (titles, ["---"] * len(titles), *rows)]
-    return "\n".join(lines) + "\n"
 
 
 def cells(summary: dict[str, dict[str, float]]) -> list[str]:
@@ -200,7 +195,7 @@ def difference(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("out/cache"))
     parser.add_argument("--page-only", action="store_true", help="write the page anew, run nothing")

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from speed_doc import fill
+from marked import fill
 
 from pellucid.attention.quantisation.report import QuantisationReport, SchemeReport
 from pellucid.attention.quantisation.table import show_estimate
@@ -120,7 +120,8 @@ def documents() -> dict[str, dict[str, str]]:
 
 def main() -> None:
     for name, figures in documents().items():
-        fill(ROOT / "docs" / name, figures)
+        parts = {mark: f"\n{figure}\n" for mark, figure in figures.items()}
+        fill(ROOT / "docs" / name, parts)
 
 
 if __name__ == "__main__":

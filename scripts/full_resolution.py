@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -40,8 +41,7 @@ def shrunk(light: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def in_bands(separation: Separation, rows: int) -> np.ndarray:
     bands.BAND_PIXELS = rows * separation.source.size[0]
-    light = separation._assemble(separation._layer_rows("transmission"))
-    return from_light(light)
+    return from_light(replace(separation).transmission)  # of a copy, which has not kept it
 
 
 def compare(separator: Separator, pair: Pair) -> dict[str, object]:

@@ -33,8 +33,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def fuzz_here(name: str, arguments: list[str]) -> None:
     """Fuzz a target in this process, which ends with it."""
-    import atheris
+    import atheris  # pyright: ignore[reportMissingModuleSource]
 
+    # pyright: ignore[reportAttributeAccessIssue]
     with atheris.instrument_imports(include=["pellucid"]):
         from tests.faults import targets
 

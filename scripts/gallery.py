@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from marked import fill
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from panels import Layout, side_by_side
+from PIL import Image
 
 from pellucid import Separator
 from pellucid.batch.tasks import is_photo
@@ -39,8 +41,7 @@ from make_example import SEED, decode, encode, room, street, through_glass  # no
 PICTURES = ROOT / "docs" / "pictures" / "gallery"
 DOCUMENT = ROOT / "docs" / "separation.md"
 RESULT = ROOT / "results" / "gallery.json"
-BEGIN, END = "<!-- gallery: scripts/gallery.py -->", "<!-- end -->"
-WIDTH, GAP, CAPTION = 230, 4, 20
+LAYOUT = Layout(width=230, gap=4, caption=20, font=12)
 TELLS_APART, MOST_LOST = 2.0, 0.2
 """In a success, the share of the reflection's detail that is taken is this many times that of the
 truth's; where nothing is mirrored, the share of the truth's detail that may be lost."""
@@ -150,11 +151,8 @@ def try_scene(scene: Scene, separator: Separator) -> dict[str, str | float | boo
     layer = made.image("transmission")
     left, lost = left_and_lost(decode(np.asarray(layer) / 255), scene)
     captions = ["the photo", "transmission", "reflection", "true transmission"]
-    panels = [photo, layer, made.image("reflection"), as_camera(scene.behind)]
-    parts = [panel(*part) for part in zip(panels, captions, strict=True)]
-    sheet = Image.new("RGB", (4 * WIDTH + 3 * GAP, parts[0].height), "white")
-    for place, part in enumerate(parts):
-        sheet.paste(part, (place * (WIDTH + GAP), 0))
+    pictures = [photo, layer, made.image("reflection"), as_camera(scene.behind)]
+    sheet = side_by_side(list(zip(pictures, captions, strict=True)), LAYOUT)
     sheet.save(PICTURES / f"{scene.name}.jpg", quality=64)
     return {
         "name": scene.name,
@@ -163,16 +161,6 @@ def try_scene(scene: Scene, separator: Separator) -> dict[str, str | float | boo
         "lost": round(lost, 3),
         "success": lost <= (MOST_LOST if left is None else (1 - left) / TELLS_APART),
     }
-
-
-def panel(image: Image.Image, caption: str) -> Image.Image:
-    height = round(WIDTH * image.height / image.width)
-    framed = Image.new("RGB", (WIDTH, height + CAPTION), "white")
-    framed.paste(image.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS))
-    place = (WIDTH / 2, height + CAPTION / 2)
-    font = ImageFont.load_default(12)
-    ImageDraw.Draw(framed).text(place, caption, fill="black", anchor="mm", font=font)
-    return framed
 
 
 def entry(row: dict[str, str | float | bool | None]) -> str:
@@ -186,13 +174,11 @@ def entry(row: dict[str, str | float | bool | None]) -> str:
 
 
 def write_gallery(rows: list[dict[str, str | float | bool | None]]) -> None:
-    parts = [BEGIN]
+    parts = []
     for title, success in (("### Where it works", True), ("### Where it does not", False)):
         own = [entry(row) for row in rows if row["success"] is success]
         parts += [title, "", *(own or ["None of these scenes.\n"])]
-    text = DOCUMENT.read_text("utf-8")
-    head, _, rest = text.partition(BEGIN)
-    DOCUMENT.write_text(head + "\n".join(parts) + END + rest.partition(END)[2], "utf-8")
+    fill(DOCUMENT, {"gallery: scripts/gallery.py": "\n".join(parts)})
 
 
 def draw() -> None:

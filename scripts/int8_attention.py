@@ -43,7 +43,7 @@ from pellucid.training.language_tuning import (
     teach_words,
     with_attention,
 )
-from pellucid.training.photos import PhotoStore
+from pellucid.training.photos import PhotoStore, read_captions
 
 WEIGHTS = Path("src/pellucid/weights/lite.safetensors")
 RESULTS = Path("results/int8/attention.json")
@@ -81,8 +81,7 @@ def read_results() -> dict[str, Any]:
 
 def calibration_photos(photos: Path) -> list[Path]:
     """Return some of the photos of the split "val", spread over all of them."""
-    rows = [json.loads(line) for line in (photos / "captions.jsonl").open(encoding="utf-8")]
-    files = sorted(row["file"] for row in rows if row["split"] == "val")
+    files = sorted(photo.file for photo in read_captions(photos, "val"))
     return [photos / file for file in files[:: max(1, len(files) // CALIBRATION_PHOTOS)]][
         :CALIBRATION_PHOTOS
     ]
@@ -126,7 +125,7 @@ def run(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("sets", type=Path, nargs="+")
     parser.add_argument("--cache", type=Path, default=Path("out/cache"))

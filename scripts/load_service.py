@@ -29,7 +29,15 @@ PATIENCE = 1200
 def memory_mb(process: int) -> float:
     """Return the resident memory of a process (Linux)."""
     status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+    return int(found(r"VmRSS:\s+(\d+)", status)) / 1024
+
+
+def found(pattern: str, text: str) -> str:
+    """Return what the pattern's brackets hold where it is first found."""
+    match = re.search(pattern, text)
+    if match is None:
+        raise SystemExit(f"{pattern} is not in {text!r}")
+    return match[1]
 
 
 def send(client: httpx.Client, number: int) -> tuple[int, int]:
@@ -49,8 +57,9 @@ def main() -> None:
     command = [sys.executable, "-m", "pellucid", "web", "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr is not None
         try:
-            address = re.search(r"http://\S+", server.stderr.readline())[0]
+            address = found(r"(http://\S+)", server.stderr.readline())
             result = measure(address, server.pid, int(bursts), int(burst))
         finally:
             server.terminate()

@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from marked import fill
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BEGIN, END = "<!-- figures: scripts/readme_table.py -->", "<!-- end -->"
 SET = "real20-dev"
 SHOWN = {
     ("untouched", "none"): "the photo as it is",
@@ -58,9 +59,7 @@ def table() -> str:
 
 
 def main() -> None:
-    head, rest = README.read_text("utf-8").split(BEGIN)
-    _, tail = rest.split(END, 1)
-    README.write_text(f"{head}{BEGIN}\n{table()}\n{END}{tail}", "utf-8")
+    fill(README, {"figures: scripts/readme_table.py": f"{table()}\n"})
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ scripts/int8_attention.py.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from marked import fill
 
 from pellucid.benchmark.result import read_speed
 from pellucid.evaluation.report import speed_text
 from pellucid.evaluation.tables import TextTable
-from pellucid.files import appearing_whole
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "benchmark"
@@ -87,16 +87,6 @@ def _over_seeds(values: Sequence[float], digits: int) -> str:
     return mean if low == high else f"{mean} [{low}, {high}]"
 
 
-def fill(document: Path, figures: Mapping[str, str]) -> None:
-    """Put texts between the marks of a document: from `<!-- name -->` to `<!-- end -->`."""
-    text = document.read_text(encoding="utf-8")
-    for name, figure in figures.items():
-        marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = marked.sub(lambda mark, new=figure: f"{mark[1]}\n{new}\n{mark[2]}", text)
-    with appearing_whole(document) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
 def write_document() -> None:
     speed = speed_text(read_speed(RESULTS / "speed.json"))
     figures = {
@@ -104,7 +94,7 @@ def write_document() -> None:
         "quality": quality_text(),
         "int8-attention": int8_attention_text(),
     }
-    fill(DOCUMENT, figures)
+    fill(DOCUMENT, {name: f"\n{figure}\n" for name, figure in figures.items()})
 
 
 if __name__ == "__main__":

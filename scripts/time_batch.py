@@ -20,12 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from marked import fill
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "batch" / "timing.json"
 PAGE = ROOT / "docs" / "cluster.md"
-BEGIN, END = "<!-- arithmetic: scripts/time_batch.py -->", "<!-- end -->"
 MEGAPIXELS = (2, 12)
 MANY = 100_000_000
 MACHINE = 64
@@ -80,13 +80,6 @@ def table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def write_page(results: dict) -> None:
-    text = PAGE.read_text("utf-8")
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END, 1)
-    PAGE.write_text(f"{head}{BEGIN}\n{table(results)}\n{END}{tail}", "utf-8")
-
-
 def main() -> None:
     if "--write" not in sys.argv:
         count = int(sys.argv[1]) if len(sys.argv) > 1 else 12
@@ -98,7 +91,8 @@ def main() -> None:
         }
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    write_page(json.loads(RESULTS.read_text()))
+    stored = json.loads(RESULTS.read_text())
+    fill(PAGE, {"arithmetic: scripts/time_batch.py": f"{table(stored)}\n"})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from speed_doc import fill
+from marked import fill
 
 from pellucid.attention.experiments.statistics import interval
 from pellucid.evaluation.tables import TextTable
@@ -56,4 +56,4 @@ def mean_of(run: Mapping[str, float], key: str) -> float:
 
 
 if __name__ == "__main__":
-    fill(DOCUMENT, {"vision": vision_text()})
+    fill(DOCUMENT, {"vision": f"\n{vision_text()}\n"})

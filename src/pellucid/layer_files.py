@@ -67,5 +67,5 @@ def _nearest_format(suffix: str) -> Format:
 
 
 def shown_by(separation: Separation, layer: Layer, strength: float) -> Photo:
-    """Return what a layer's file shows: `strength` (see `Separation.blend`) is the transmission's."""
+    """Return what a layer's file shows; `strength`, as in `blend`, shapes the transmission's."""
     return separation.photo(layer) if layer == "reflection" else separation.blend(strength)

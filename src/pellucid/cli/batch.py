@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.console import report, say
+from pellucid.cli.help import SOME_FAILED, USAGE
 from pellucid.layer_files import Format, Layers
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ photo; run the same command again and only what is new, changed or failed is don
 """
 
 app = typer.Typer(add_completion=False)
-
-USAGE = 2
-SOME_FAILED = 1
 
 
 @app.command(help=HELP, no_args_is_help=True)

@@ -34,6 +34,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "info": ("pellucid info",),
 }
 
+SOME_FAILED, USAGE = 1, 2
+"""Exit codes that commands give themselves; typer gives 2 for wrong use too."""
+
 ALWAYS = "0 = all fine, 1 = it failed (the message says why), 2 = wrong use, 130 = interrupted."
 EXIT_CODES: dict[str, str] = {
     "separate": "0 = all fine, 1 = some photo failed (the others are done), 2 = wrong use, nothing "

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.console import report, say
+from pellucid.cli.help import SOME_FAILED, USAGE
 from pellucid.cli.plan import Device, PlanError, plan
 from pellucid.layer_files import Format, Layers
 
@@ -18,9 +19,6 @@ depth and colour profile.
 """
 
 app = typer.Typer(add_completion=False)
-
-USAGE = 2
-SOME_FAILED = 1
 
 
 @app.command(help=HELP, no_args_is_help=True)

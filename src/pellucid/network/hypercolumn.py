@@ -11,8 +11,8 @@ from pellucid.network.blocks import LocallyEnhancedFeedForward
 from pellucid.network.encoder import Pyramid
 
 LEVEL = 2
-"""The pyramid's level whose stride, 8 pixels, is that of F_M (the paper prints no choice); finer ones
-are averaged."""
+"""The pyramid's level whose stride, 8 pixels, is that of F_M (the paper does not print one); finer
+ones are averaged."""
 
 
 class Hypercolumn(nn.Module):

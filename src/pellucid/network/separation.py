@@ -79,7 +79,7 @@ class Seen(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """One description as the network heard it: its words, and what the language gate makes of it."""
+    """One description as it was heard: its words, and what the language gate made of it."""
 
     words: Words
     logit: Float[Tensor, " B"]

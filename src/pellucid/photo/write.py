@@ -25,7 +25,7 @@ SUFFIXES = {
     ".heic": "HEIF",
     ".heif": "HEIF",
 }
-"""Names that are written → Pillow's name of the format; the usual suffix of a format comes first."""
+"""A name's suffix → Pillow's name of the format; the usual one of a format comes first."""
 
 _DEFAULT_OPTIONS = WriteOptions()
 

@@ -31,7 +31,7 @@ from pellucid.training.config import TrainingConfig
 from pellucid.training.objective import Objective
 from pellucid.training.optimiser import Optimiser, learning_rate_scale
 from pellucid.training.photos import PhotoStore
-from pellucid.training.validation import read_pairs, score_mixtures, score_pairs, sheet
+from pellucid.training.validation import read_samples, score_mixtures, score_samples, sheet
 from pellucid.training.words_first import Glances, WordsFirst
 
 MOST_BAD_STEPS = 50
@@ -63,7 +63,7 @@ class Trainer:
         self.names = self._trained()
         self.optimiser = Optimiser(self.names, config.optimiser)
         self.progress = Progress()
-        self.pairs = [read_pairs(Path(path)) for path in config.validation.pairs]
+        self.pairs = [read_samples(Path(path)) for path in config.validation.pairs]
         self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
         self._resume()
 
@@ -140,10 +140,10 @@ class Trainer:
         """Measure the averaged weights; keep them if they are the best so far."""
         self.average.eval()
         figures: dict[str, float] = {}
-        for path, pairs in zip(self.config.validation.pairs, self.pairs, strict=True):
+        for path, samples in zip(self.config.validation.pairs, self.pairs, strict=True):
             name = Path(path).parent.name
-            figures[f"{name} words"] = score_pairs(self.average, pairs, words=True)
-            figures[f"{name} none"] = score_pairs(self.average, pairs, words=False)
+            figures[f"{name} words"] = score_samples(self.average, samples, words=True)
+            figures[f"{name} none"] = score_samples(self.average, samples, words=False)
         figures |= score_mixtures(self.average, self.held_out, self.config.validation.mixtures)
         deciding = next(iter(figures.values()))
         if deciding > self.progress.best:

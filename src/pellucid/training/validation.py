@@ -6,7 +6,7 @@ from `pellucid evaluate` and the exported model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,79 +17,51 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pellucid.errors import DataError
-from pellucid.evaluation.images import read_image
 from pellucid.evaluation.metrics import psnr
+from pellucid.evaluation.pairs import NO_WORDS, Descriptions, read_pairs_file
+from pellucid.evaluation.protocol import Protocol, Sample, load_sample
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
 from pellucid.training.batches import Batches, describe
-from pellucid.untrusted import parse_json
 
-SHORT_SIDE = 256
-"""Pixels of the short side at which pairs are looked at: that of the photos trained on."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A mixture with its transmission and what may be said of both layers."""
-
-    mixture: NDArray[np.uint8]
-    transmission: NDArray[np.uint8]
-    transmission_text: str
-    reflection_text: str
+LOOKED_AT = Protocol(short_side=256)
+"""How pairs are prepared: at the short side of the photos trained on."""
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """Read a pairs.jsonl, images beside it.
+def read_samples(path: Path) -> list[Sample]:
+    """Read the mixtures and transmissions of a pairs.jsonl, with their words.
 
     Raises:
-        DataError: the file is missing or misses a field.
+        DataError: the list or a file of it is missing, or not what it should be.
+        PhotoError: a file is no photo.
     """
-    try:
-        rows = [parse_json(line) for line in path.read_text("utf-8").splitlines() if line]
-        return [
-            Pair(
-                _read(path.parent / row["mixture"]),
-                _read(path.parent / row["transmission"]),
-                row.get("transmission_text") or "",
-                row.get("reflection_text") or "",
-            )
-            for row in rows
-        ]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not a readable list of pairs ({error})") from error
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    pixels = read_image(path)
-    height, width = pixels.shape[:2]
-    scale = min(1.0, SHORT_SIDE / min(width, height))
-    size = (round(width * scale), round(height * scale))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    return [
+        load_sample(replace(pair, reflection=None, peer_transmission=None), LOOKED_AT)
+        for pair in read_pairs_file(path)
+    ]
 
 
 @torch.no_grad()
-def separate(
-    network: SeparationNetwork, mixture: NDArray[np.uint8], texts: tuple[str, str]
-) -> Layers:
+def separate(network: SeparationNetwork, mixture: NDArray[np.uint8], words: Descriptions) -> Layers:
     """Separate one image of any size; returns encoded layers of shape (1, 3, H, W) in [0, 1]."""
     height, width = mixture.shape[:2]
     image = torch.from_numpy(mixture.copy()).permute(2, 0, 1)[None].float() / 255.0
     padding = (0, -width % 32, 0, -height % 32)
-    output = network(F.pad(image, padding, mode="reflect"), *(describe([t]) for t in texts))
+    said = (describe([text or ""]) for text in (words.transmission, words.reflection))
+    output = network(F.pad(image, padding, mode="reflect"), *said)
     return Layers(
         *(to_encoded(layer.clamp(0.0, 1.0))[..., :height, :width] for layer in output.layers)
     )
 
 
-def score_pairs(network: SeparationNetwork, pairs: list[Pair], words: bool) -> float:
+def score_samples(network: SeparationNetwork, samples: list[Sample], words: bool) -> float:
     """Return the mean PSNR in dB of the transmission, saved with 8 bits."""
     scores = []
-    for pair in pairs:
-        texts = (pair.transmission_text, pair.reflection_text) if words else ("", "")
-        output = separate(network, pair.mixture, texts).transmission
-        scores.append(psnr(to_image(output[0]), pair.transmission))
+    for sample in samples:
+        said = sample.words if words else NO_WORDS
+        output = separate(network, sample.mixture, said).transmission
+        scores.append(psnr(to_image(output[0]), sample.transmission))
     return float(np.mean(scores))
 
 
@@ -130,13 +102,13 @@ def to_image(encoded: Float[Tensor, "3 H W"]) -> NDArray[np.uint8]:
     return (encoded * 255.0).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 
 
-def sheet(network: SeparationNetwork, pairs: list[Pair], height: int = 150) -> Image.Image:
-    """Return a picture: mixture, transmission, reflection and truth of each pair, a row a pair."""
+def sheet(network: SeparationNetwork, samples: list[Sample], height: int = 150) -> Image.Image:
+    """Return a picture: mixture, transmission, reflection and truth of each sample, a row each."""
     rows = []
-    for pair in pairs:
-        layers = separate(network, pair.mixture, (pair.transmission_text, pair.reflection_text))
-        images = [pair.mixture, *(to_image(layer[0]) for layer in layers), pair.transmission]
-        width = round(height * pair.mixture.shape[1] / pair.mixture.shape[0])
+    for sample in samples:
+        layers = separate(network, sample.mixture, sample.words)
+        images = [sample.mixture, *(to_image(layer[0]) for layer in layers), sample.transmission]
+        width = round(height * sample.mixture.shape[1] / sample.mixture.shape[0])
         small = [np.asarray(Image.fromarray(image).resize((width, height))) for image in images]
         rows.append(np.concatenate(small, axis=1))
     widest = max(row.shape[1] for row in rows)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pellucid.attention.retrofit import load_retrofit
-from pellucid.cli.attention.retrofit import app
+from pellucid.cli.attention import app
 from pellucid.errors import ConfigError, PellucidError
 
 from .models import bert, build, llama
@@ -16,7 +16,7 @@ from .saved import save_model, write_text
 
 
 def run(*args):
-    result = CliRunner().invoke(app, [str(arg) for arg in args])
+    result = CliRunner().invoke(app, ["retrofit", *map(str, args)])
     if result.exception is not None and isinstance(result.exception, PellucidError):
         raise result.exception
     return result

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from pellucid.attention.retrofit.finetune import Outcome, Recipe
     from pellucid.attention.retrofit.language import LanguageModel
 
-app = typer.Typer()
 
-
-@app.command()
 def retrofit(
     model: Annotated[str, typer.Argument(help="Folder of a transformers model, or its hub name.")],
     gate: Annotated[
