@@ -347,7 +347,8 @@ def _blur(channel: Light, sigma: float) -> Light:
     taps /= taps.sum()
     for _ in range(2):
         padded = np.pad(channel, ((reach, reach), (0, 0)), mode="edge")
-        channel = sum(tap * padded[i : i + len(channel)] for i, tap in enumerate(taps)).T
+        parts = (tap * padded[i : i + len(channel)] for i, tap in enumerate(taps))
+        channel = sum(parts, start=np.zeros_like(channel)).T
     return channel
 
 
