@@ -33,6 +33,14 @@ def test_links_lead_somewhere(path):
             assert (path.parent / target.partition("#")[0]).exists(), target
 
 
+def test_the_tour_names_files_that_exist():
+    files = [path for folder in ("src", "scripts") for path in (ROOT / folder).rglob("*.*")]
+    text = (ROOT / "docs" / "tour.md").read_text("utf-8")
+    named = re.findall(r"`(?:\.\./)?([\w/]+\.(?:py|onnx))`", text)
+    assert len(named) > 90
+    assert [name for name in named if not any(path.match(name) for path in files)] == []
+
+
 def commands() -> list[tuple[str, str]]:
     """Every `pellucid ...` line in a code block or between backticks, with its document."""
     found = set()

@@ -63,7 +63,7 @@ class Trainer:
         self.names = self._trained()
         self.optimiser = Optimiser(self.names, config.optimiser)
         self.progress = Progress()
-        self.pairs = [read_samples(Path(path)) for path in config.validation.pairs]
+        self.samples = [read_samples(Path(path)) for path in config.validation.pairs]
         self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
         self._resume()
 
@@ -140,7 +140,7 @@ class Trainer:
         """Measure the averaged weights; keep them if they are the best so far."""
         self.average.eval()
         figures: dict[str, float] = {}
-        for path, samples in zip(self.config.validation.pairs, self.pairs, strict=True):
+        for path, samples in zip(self.config.validation.pairs, self.samples, strict=True):
             name = Path(path).parent.name
             figures[f"{name} words"] = score_samples(self.average, samples, words=True)
             figures[f"{name} none"] = score_samples(self.average, samples, words=False)
@@ -149,8 +149,8 @@ class Trainer:
         if deciding > self.progress.best:
             self.progress.best = deciding
             save_weights(dict(self.average.state_dict()), self.folder / "best.safetensors")
-        if self.pairs:
-            sheet(self.average, self.pairs[0][:10]).save(self.folder / "sheet.png")
+        if self.samples:
+            sheet(self.average, self.samples[0][:10]).save(self.folder / "sheet.png")
         return figures
 
     def _group(self, number: int, last: bool) -> Group:
