@@ -12,9 +12,11 @@ from PIL import Image
 
 from pellucid.errors import DataError
 from pellucid.synthesis.mixture import CLEAN, SHARP, SYMMETRIC, SynthesisConfig
-from pellucid.training.batches import Ahead, BatchConfig, Batches, PartnerConfig, describe
+from pellucid.training.batches import Ahead, BatchConfig, Batches
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
+from pellucid.training.partners import PartnerConfig, Partners
 from pellucid.training.photos import CaptionedPhoto, PhotoStore, read_captions
+from pellucid.training.texts import describe
 from pellucid.training.triplets import TripletConfig, write_triplets
 
 PHOTO = CaptionedPhoto("x.jpg", "here", ("Two dogs are jumping over the fence .",), None)
@@ -62,9 +64,8 @@ def test_a_group_is_a_function_of_its_numbers(store):
 
 def mirrored_by(store, partners: PartnerConfig) -> list[CaptionedPhoto]:
     """What is mirrored before the first photo, in 40 draws."""
-    batches = Batches(store, BatchConfig(group=1, crop=32, partners=partners), 0)
-    random = np.random.default_rng(0)
-    return [store.photos[batches._mirrored(0, random)] for _ in range(40)]
+    drawn, random = Partners(store.photos, partners), np.random.default_rng(0)
+    return [store.photos[drawn.mirrored(0, random)] for _ in range(40)]
 
 
 def test_a_mirrored_photo_may_have_alike_words(store):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,42 +15,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from pellucid.errors import ConfigError, DataError
+from pellucid.errors import ConfigError
 from pellucid.network.description import Description
 from pellucid.synthesis.mixture import Mixtures, SynthesisConfig, draw_recipes, synthesise
-from pellucid.text import TOKEN_WIDTH, word_table
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
-from pellucid.training.photos import CaptionedPhoto, PhotoStore
+from pellucid.training.partners import PartnerConfig, Partners
+from pellucid.training.photos import PhotoStore
+from pellucid.training.texts import describe
 
 REFLECTIONLESS = "clean"
 """Name of the recipe without a reflection: words about one are wrong whatever they say."""
-
-
-MOST_ATTEMPTS = 1000
-"""Draws for a photo of another source, after which any source will do."""
-
-CANDIDATES = 16
-"""Photos among which one with alike words, or one taken outdoors, is looked for."""
-
-# fmt: off
-OUTDOORS = frozenset((
-    "sky", "cloud", "clouds", "sunset", "tree", "trees", "forest", "park", "beach", "mountain",
-    "mountains", "lake", "suburban", "building", "buildings", "tower", "church", "palace",
-    "castle", "bridge", "street", "road", "city",
-))
-# fmt: on
-
-
-@dataclass(frozen=True)
-class PartnerConfig:
-    """Which photo is mirrored before the one behind the glass; else any photo is."""
-
-    alike: float = 0.0
-    """Probability that its words are the nearest of several photos' to those of the photo behind
-    the glass, so that words of one layer also fit things in the other, as in real pairs."""
-    outdoors: float = 0.0
-    """Probability that its captions speak of sky, trees, buildings and the like: what windows
-    mirror in most real pairs."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +82,8 @@ class Batches:
 
     def __init__(self, store: PhotoStore, config: BatchConfig, seed: int) -> None:
         """Raises DataError if no two photos have different first captions."""
-        if len({photo.captions[:1] for photo in store.photos}) < 2:
-            raise DataError("mixtures need photos of at least two different captions")
         self.store = store
+        self.partners = Partners(store.photos, config.partners)
         self.config = config
         self.seed = seed
 
@@ -157,7 +129,7 @@ class Batches:
         generator = Generator().manual_seed(int(random.integers(2**62)))
         recipe = draw_recipes(config.synthesis, config.group, generator)
         behind = random.integers(len(self.store), size=config.group)
-        mirrored = np.array([self._mirrored(int(number), random) for number in behind])
+        mirrored = np.array([self.partners.mirrored(int(number), random) for number in behind])
         mixtures = synthesise(
             self._crops(behind, random),
             self._crops(mirrored, random),
@@ -166,39 +138,6 @@ class Batches:
             generator,
         )
         return mixtures, behind, mirrored
-
-    def _mirrored(self, number: int, random: np.random.Generator) -> int:
-        """Draw what is mirrored before this photo."""
-        partners = self.config.partners
-        chance = random.random() if partners.alike + partners.outdoors > 0.0 else 1.0
-        if chance >= partners.alike + partners.outdoors:
-            return self._partner(number, random)
-        candidates = [self._partner(number, random) for _ in range(CANDIDATES)]
-        if chance < partners.alike:
-            own = _meaning(self.store.photos[number].captions[0])
-            return max(
-                candidates, key=lambda other: own @ _meaning(self.store.photos[other].captions[0])
-            )
-        outdoors = (other for other in candidates if _is_outdoors(self.store.photos[other]))
-        return next(outdoors, candidates[0])
-
-    def _partner(self, number: int, random: np.random.Generator) -> int:
-        """Draw another photo: half of the time of another source, never of the same caption.
-
-        Photos that are all of one source are mixed among themselves.
-        """
-        photos = self.store.photos
-        one = photos[number]
-        other_source = random.random() < 0.5
-        attempts = 0
-        while True:
-            attempts += 1
-            partner = int(random.integers(len(photos)))
-            other = photos[partner]
-            if other_source and other.source == one.source and attempts < MOST_ATTEMPTS:
-                continue
-            if other.captions[0] != one.captions[0]:
-                return partner
 
     def _crops(self, numbers: np.ndarray, random: np.random.Generator) -> Float[Tensor, "B 3 H W"]:
         low, high = self.config.window
@@ -220,7 +159,7 @@ class Batches:
     ) -> Told:
         captions = []
         for number, fate in zip(numbers.tolist(), fates, strict=True):
-            said_of = number if fate == Fate.KEPT else self._partner(number, random)
+            said_of = number if fate == Fate.KEPT else self.partners.another(number, random)
             caption = draw_caption(self.store.photos[said_of], wording, random)
             captions.append("" if fate == Fate.DROPPED else caption)
         return Told(
@@ -243,36 +182,6 @@ class Ahead:
         begun = self._waiting.pop((step, group), None)
         self._waiting = {then: self._thread.submit(self._batches.group, *then)}
         return self._batches.group(step, group) if begun is None else begun.result()
-
-
-def describe(captions: list[str]) -> Description:
-    """Encode one text a photo ("" = nothing is said) and pad them to the longest."""
-    encoded = [_encode(caption) for caption in captions]
-    longest = max(len(tokens) for tokens in encoded)
-    tokens = torch.zeros(len(captions), max(longest, 1), TOKEN_WIDTH)
-    mask = torch.zeros(tokens.shape[:2], dtype=torch.bool)
-    for row, vectors in enumerate(encoded):
-        tokens[row, : len(vectors)] = torch.from_numpy(vectors)
-        mask[row, : len(vectors)] = True
-    return Description(tokens, mask)
-
-
-@lru_cache(maxsize=100_000)
-def _encode(caption: str) -> np.ndarray:
-    description = word_table().encode(caption)
-    return description.tokens[description.mask]
-
-
-@lru_cache(maxsize=100_000)
-def _meaning(caption: str) -> np.ndarray:
-    """Mean of a caption's word vectors, of length 1."""
-    mean = _encode(caption).mean(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-6)
-
-
-def _is_outdoors(photo: CaptionedPhoto) -> bool:
-    words = " ".join(photo.captions).lower().replace(",", " ").split()
-    return not OUTDOORS.isdisjoint(words)
 
 
 def to_device(value: Any, device: torch.device) -> Any:

@@ -23,7 +23,8 @@ from pellucid.evaluation.protocol import Protocol, Sample, load_sample
 from pellucid.network.light import to_encoded
 from pellucid.network.recovery import Layers
 from pellucid.network.separation import SeparationNetwork
-from pellucid.training.batches import Batches, describe
+from pellucid.training.batches import Batches
+from pellucid.training.texts import describe
 
 LOOKED_AT = Protocol(short_side=256)
 """How pairs are prepared: at the short side of the photos trained on."""
