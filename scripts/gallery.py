@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from marked import fill
 from numpy.typing import NDArray
-from panels import Layout, side_by_side
+from panels import Layout, sheet
 from PIL import Image
 
 from pellucid import Separator
@@ -41,7 +41,7 @@ from make_example import SEED, decode, encode, room, street, through_glass  # no
 PICTURES = ROOT / "docs" / "pictures" / "gallery"
 DOCUMENT = ROOT / "docs" / "separation.md"
 RESULT = ROOT / "results" / "gallery.json"
-LAYOUT = Layout(width=230, gap=4, caption=20, font=12)
+LAYOUT = Layout(columns=4, width=230, gap=4, caption=20, font=12)
 TELLS_APART, MOST_LOST = 2.0, 0.2
 """In a success, the share of the reflection's detail that is taken is this many times that of the
 truth's; where nothing is mirrored, the share of the truth's detail that may be lost."""
@@ -152,8 +152,8 @@ def try_scene(scene: Scene, separator: Separator) -> dict[str, str | float | boo
     left, lost = left_and_lost(decode(np.asarray(layer) / 255), scene)
     captions = ["the photo", "transmission", "reflection", "true transmission"]
     pictures = [photo, layer, made.image("reflection"), as_camera(scene.behind)]
-    sheet = side_by_side(list(zip(pictures, captions, strict=True)), LAYOUT)
-    sheet.save(PICTURES / f"{scene.name}.jpg", quality=64)
+    whole = sheet(list(zip(pictures, captions, strict=True)), LAYOUT)
+    whole.save(PICTURES / f"{scene.name}.jpg", quality=64)
     return {
         "name": scene.name,
         "told": scene.told,

@@ -1,4 +1,4 @@
-"""Pictures side by side, each with a caption below it."""
+"""Pictures in rows, each with a caption below it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from PIL import Image, ImageDraw, ImageFont
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes in pixels: a picture's width, the gap between two, a caption's height, its letters."""
+    """Pictures to a row; in pixels: their width, the gap between two, captions' height, letters."""
 
+    columns: int
     width: int
     gap: int
     caption: int
     font: float
 
 
-def side_by_side(pictures: Sequence[tuple[Image.Image, str]], layout: Layout) -> Image.Image:
-    """Return one picture of all, white where there is none; they are of one shape."""
+def sheet(pictures: Sequence[tuple[Image.Image, str]], layout: Layout) -> Image.Image:
+    """Return one picture of all, which have one shape; white between them."""
     panels = [_panel(picture.convert("RGB"), caption, layout) for picture, caption in pictures]
-    step = layout.width + layout.gap
-    sheet = Image.new("RGB", (len(panels) * step - layout.gap, panels[0].height), "white")
+    columns, width, height = layout.columns, layout.width + layout.gap, panels[0].height
+    rows = -(-len(panels) // columns)
+    whole = Image.new("RGB", (columns * width - layout.gap, rows * height), "white")
     for place, panel in enumerate(panels):
-        sheet.paste(panel, (place * step, 0))
-    return sheet
+        whole.paste(panel, (place % columns * width, place // columns * height))
+    return whole
 
 
 def _panel(picture: Image.Image, caption: str, layout: Layout) -> Image.Image:

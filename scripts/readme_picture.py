@@ -1,8 +1,9 @@
-"""Make the README's picture, examples/readme.jpg: the example photo and its two layers.
+"""Make the README's picture, examples/readme.jpg: the example photo, its two layers, and a word.
 
     python scripts/readme_picture.py
 
 The descriptions are read from the README's main command, so that the picture shows what it does.
+The word whose place is shown is the one that acted most: nobody chooses it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import re
 import shlex
 from pathlib import Path
 
-from panels import Layout, side_by_side
+import numpy as np
+from panels import Layout, sheet
 from PIL import Image
 
 from pellucid import Separator
+from pellucid.separation import WordMap
 
 ROOT = Path(__file__).parents[1]
-LAYOUT = Layout(width=420, gap=6, caption=30, font=15)
+LAYOUT = Layout(columns=2, width=420, gap=6, caption=30, font=15)
 
 
 def descriptions(readme: str) -> dict[str, str]:
@@ -28,16 +31,31 @@ def descriptions(readme: str) -> dict[str, str]:
     return {layer: words[words.index(f"--{layer}") + 1] for layer in ("transmission", "reflection")}
 
 
+def where(photo: Image.Image, word: WordMap) -> Image.Image:
+    """Lay a word's map over the photo in grey, red where it acted most."""
+    weight = Image.fromarray(word.weight / word.weight.max()).resize(
+        photo.size, Image.Resampling.BICUBIC
+    )
+    share = Image.fromarray((200 * np.clip(np.asarray(weight), 0, 1)).astype(np.uint8))
+    return Image.composite(
+        Image.new("RGB", photo.size, (255, 40, 0)), photo.convert("L").convert("RGB"), share
+    )
+
+
 def main() -> None:
-    photo = ROOT / "examples" / "window.jpg"
+    path = ROOT / "examples" / "window.jpg"
+    photo = Image.open(path).convert("RGB")
     words = descriptions((ROOT / "README.md").read_text(encoding="utf-8"))
-    separation = Separator.load().separate(photo, **words)
+    separation = Separator.load().separate(path, **words)
+    maps = separation.word_maps.transmission + separation.word_maps.reflection
+    most = max(maps, key=lambda word: word.weight.max())
     pictures = [
-        (Image.open(photo), "the photo"),
+        (photo, "the photo"),
+        (where(photo, most), f"where the word “{most.word}” acted"),
         (separation.image("transmission"), f"transmission: “{words['transmission']}”"),
         (separation.image("reflection"), f"reflection: “{words['reflection']}”"),
     ]
-    side_by_side(pictures, LAYOUT).save(ROOT / "examples" / "readme.jpg", quality=90)
+    sheet(pictures, LAYOUT).save(ROOT / "examples" / "readme.jpg", quality=90)
 
 
 if __name__ == "__main__":
