@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FULL_STRENGTH = 100.0
 
+LayerRows = Callable[["NDArray[np.float32]", int, int], "NDArray[np.float32]"]
+"""Gives rows start..stop of a layer from the same rows of the photo's light."""
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -217,7 +220,3 @@ class Separation:
     def _in_bands(self, work: Callable[[int, int], None]) -> None:
         width, height = self.source.size
         in_threads(work, list(bands(height, width)), self.threads)
-
-
-LayerRows = Callable[["NDArray[np.float32]", int, int], "NDArray[np.float32]"]
-"""Gives rows start..stop of a layer from the same rows of the photo's light."""

@@ -195,7 +195,9 @@ def _decode_pillow(
 ) -> Raster:
     codes = _deep_codes(image, data, kind, name, limits)
     if codes is not None:
-        return _raster_around(image, codes, data, kind)
+        if kind == "PNG":
+            _take_late_exif(image, data)
+        return raster_around(image, codes)
     with quiet() if kind == "TIFF" else nullcontext():  # loading a TIFF parses its tags
         image.load()
     raster = raster_from_image(image, name)
@@ -224,12 +226,12 @@ def _is_deep_colour(image: TiffImagePlugin.TiffImageFile) -> bool:
     return len(bits) > 1 and max(bits) > 8
 
 
-def _raster_around(image: Image.Image, codes: np.ndarray, data: bytes, kind: str) -> Raster:
-    if kind == "PNG" and "exif" not in image.info:
-        for chunk, content in png.chunks(data):  # Pillow reads chunks after the pixels with them
+def _take_late_exif(image: Image.Image, data: bytes) -> None:
+    """Give a PNG the EXIF behind its pixels, which Pillow reads only when it decodes them."""
+    if "exif" not in image.info:
+        for chunk, content in png.chunks(data):
             if chunk == b"eXIf":
                 image.info["exif"] = bytes(content)
-    return raster_around(image, codes)
 
 
 def _note_unread_colour(raster: Raster, data: bytes, kind: str) -> None:
