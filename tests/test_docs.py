@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,19 @@ def test_scripts_and_their_options_exist(document, line):
     source = (ROOT / script).read_text("utf-8")
     for option in (word.partition("=")[0] for word in words if word.startswith("-")):
         assert f'"{option}"' in source, f"{option} of {script}"
+
+
+def test_a_part_of_a_document_is_filled_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    marked = import_module("marked")
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x -->\nold\n<!-- end -->\nb\n<!-- y -->\n<!-- end -->\n", "utf-8")
+    marked.fill(page, {"x": "\\1 new\n"})
+    filled = "a\n<!-- x -->\n\\1 new\n<!-- end -->\nb\n<!-- y -->\n<!-- end -->\n"
+    assert page.read_text("utf-8") == filled
+    with pytest.raises(SystemExit, match="z"):
+        marked.fill(page, {"y": "lost", "z": "nowhere"})
+    assert page.read_text("utf-8") == filled
 
 
 def test_the_site_has_every_document():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pellucid.errors import PhotoError
 from pellucid.photo import Photo, photo_from_array, srgb_to_linear
 from pellucid.photo.icc import parse_icc
+from pellucid.photo.photo import to_eight_bits
 
 from . import samples
 
@@ -51,6 +52,21 @@ def test_light_is_linear_srgb():
     photo = photo_from_array(samples.codes())
     assert photo.light().dtype == np.float32
     np.testing.assert_allclose(photo.light(), srgb_to_linear(photo.pixels / 255), atol=1e-6)
+
+
+def test_rows_are_a_photo_of_their_own():
+    photo = photo_from_array(samples.codes(channels=4))
+    part = photo.rows(2, 5)
+    np.testing.assert_array_equal(part.light(), photo.light()[2:5])
+    np.testing.assert_array_equal(part.alpha, photo.alpha[2:5])
+    assert np.shares_memory(part.pixels, photo.pixels)
+    assert part.profile is photo.profile
+
+
+def test_sixteen_bits_go_to_the_nearest_of_eight():
+    every = np.arange(65536, dtype=np.uint16)
+    assert np.abs(to_eight_bits(every) * 257.0 - every).max() <= 128
+    assert to_eight_bits(np.arange(256, dtype=np.uint8)).tolist() == list(range(256))
 
 
 def test_with_light_keeps_everything_else():
