@@ -35,8 +35,7 @@ def fuzz_here(name: str, arguments: list[str]) -> None:
     """Fuzz a target in this process, which ends with it."""
     import atheris  # pyright: ignore[reportMissingModuleSource]
 
-    # pyright: ignore[reportAttributeAccessIssue]
-    with atheris.instrument_imports(include=["pellucid"]):
+    with atheris.instrument_imports(include=["pellucid"]):  # pyright: ignore[reportAttributeAccessIssue]
         from tests.faults import targets
 
         target = targets.TARGETS[name]
