@@ -160,6 +160,19 @@ def test_evened_reflections_are_as_strong_of_dark_photos_as_of_bright_ones():
     assert own.max() / own.min() > 2.0
 
 
+def test_a_cast_is_the_same_in_both_layers():
+    def made(cast: float):
+        return mix(SynthesisConfig(recipes=(SHARP,), soft=0.0, cast=cast, auto_exposure=0.0))
+
+    def colour(light: torch.Tensor) -> torch.Tensor:
+        return light.mean(dim=(2, 3)) / light.mean(dim=(1, 2, 3))[:, None]
+
+    true, shifted = made(0.0), made(0.3)
+    moved = [colour(shifted[layer]) / colour(true[layer]) for layer in (1, 2)]
+    assert (moved[0] - 1.0).abs().max() > 0.1
+    torch.testing.assert_close(moved[0], moved[1], rtol=0.1, atol=0.0)
+
+
 def test_a_veil_is_smoother_than_a_soft_reflection():
     def detail(recipe):
         recipe = dataclasses.replace(recipe, partial=0.0, fresnel=0.0, ghosting=0.0)

@@ -132,6 +132,8 @@ class SynthesisConfig:
     """Probability that the camera exposed for the mixture instead of clipping it."""
     soft: float = 0.4
     """Probability that the lens, a shake of the hand or a resizing left the whole photo soft."""
+    cast: float = 0.2
+    """Greatest relative error of the camera's white balance, so that blue is not always sky."""
     noise: float = 0.6
     jpeg: float = 0.4
     """Probabilities of sensor noise and of JPEG."""
@@ -174,7 +176,10 @@ def synthesise(
     reflection = _reflect(to_light(mirrored), lens, drawn, generator)
     exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
     transmission, reflection = _expose(transmission, reflection, exposed, generator)
-    transmission, reflection = transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0)
+    cast = optics.white_balance(len(recipe), config.cast, generator)
+    transmission, reflection = (
+        (layer * cast).clamp(0.0, 1.0) for layer in (transmission, reflection)
+    )
     if not bool(drawn.adds.all()):
         subdued = _subdue(transmission, reflection)
         reflection = torch.where(per_photo(drawn.adds), reflection, subdued)
@@ -241,7 +246,8 @@ def _reflect(mirrored: Light, lens: PerPhoto, drawn: _Draw, generator: Generator
     light = mirrored ** per_photo(drawn.exponent("contrasty", 1.3, 2.5))
     light = optics.highlights(light, drawn.between("highlight_gain"))
     tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
-    light = torch.lerp(light, optics.balance(light, 1.0, generator), per_photo(tint))
+    gains = optics.white_balance(len(light), 1.0, generator)
+    light = light * torch.lerp(torch.ones(()), gains, per_photo(tint))
     light = optics.blur(light, torch.hypot(drawn.between("blur"), lens))
     ghosted = drawn.happens("ghosting")
     if bool(ghosted.any()):
