@@ -169,22 +169,34 @@ def synthesise(
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
     lens = drawn.blur(torch.rand(len(recipe), generator=generator) < config.soft, 0.3, 1.2)
-    scene = to_light(behind) ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
-    defocus = drawn.blur(drawn.happens("unfocused") > 0, 0.4, 2.5)
-    scene = optics.blur(scene, torch.hypot(lens, defocus))
-    transmission = scene * per_photo(drawn.transmittance())
-    reflection = _reflect(to_light(mirrored), lens, drawn, generator)
-    exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
-    transmission, reflection = _expose(transmission, reflection, exposed, generator)
-    cast = optics.white_balance(len(recipe), config.cast, generator)
-    transmission, reflection = (
-        (layer * cast).clamp(0.0, 1.0) for layer in (transmission, reflection)
+    scene = _scene(to_light(behind), lens, drawn)
+    transmission, reflection = _photograph(
+        scene, _reflect(to_light(mirrored), lens, drawn, generator), drawn, config
     )
+    captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
+    return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
+
+
+def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
+    """What is behind the glass: as dark and as sharp as it is, dimmed by the glass."""
+    scene = behind ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
+    defocus = drawn.blur(drawn.happens("unfocused") > 0, 0.4, 2.5)
+    return optics.blur(scene, torch.hypot(lens, defocus)) * per_photo(drawn.transmittance())
+
+
+def _photograph(
+    transmission: Light, reflection: Light, drawn: _Draw, config: SynthesisConfig
+) -> tuple[Light, Light]:
+    """Expose both layers for their sum and give them the camera's colour cast."""
+    count, generator = len(transmission), drawn.generator
+    exposed = drawn.adds & (torch.rand(count, generator=generator) < config.auto_exposure)
+    transmission, reflection = _expose(transmission, reflection, exposed, generator)
+    cast = optics.white_balance(count, config.cast, generator)
+    transmission, reflection = (transmission * cast).clamp(max=1), (reflection * cast).clamp(max=1)
     if not bool(drawn.adds.all()):
         subdued = _subdue(transmission, reflection)
         reflection = torch.where(per_photo(drawn.adds), reflection, subdued)
-    captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
-    return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
+    return transmission, reflection
 
 
 def _add(transmission: Light, reflection: Light, adds: Bool[Tensor, " B"]) -> Light:
