@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from pellucid.attention.diagnostics.sources import (
 )
 from pellucid.attention.diagnostics.states import AttentionStates, InspectionError, Unmeasurable
 from pellucid.attention.diagnostics.summary import BatchSummary, Summary
+from pellucid.attention.passes import call_model, evaluation_mode
 
 SOURCES: tuple[Source, ...] = (ProtocolSource(), OwnSource(), MultiheadSource(), PackedSource())
 
@@ -314,25 +315,6 @@ def inspect(
     ):
         call_model(model, batch)
     return inspector.report()
-
-
-def call_model(model: Callable[..., Any], batch: object) -> Any:
-    """Call a model with a mapping of keyword arguments, a tuple of arguments, or one argument."""
-    if isinstance(batch, Mapping):
-        return model(**batch)
-    return model(*batch) if isinstance(batch, tuple) else model(batch)
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and back into its own mode afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _is_leaf(module: nn.Module) -> bool:

@@ -8,7 +8,7 @@ from html import escape
 
 from pellucid.attention.diagnostics.maps import report_maps, to_svg
 from pellucid.attention.diagnostics.report import LayerReport, Report
-from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.estimates import Estimate
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.states import InspectionError
+from pellucid.attention.estimates import Estimate
 from pellucid.attention.records import dump_record, json_schema, load_record
 from pellucid.files import write_whole
 

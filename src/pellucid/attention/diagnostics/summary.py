@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.attention.diagnostics.gather import ActivationGather, LayerGather, to_numpy
-from pellucid.attention.diagnostics.running import Estimate, Running
+from pellucid.attention.diagnostics.running import Running
+from pellucid.attention.estimates import Estimate
 
 DEFINITIONS: Mapping[str, str] = MappingProxyType(
     {

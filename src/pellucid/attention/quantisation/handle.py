@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from pellucid.attention.diagnostics.inspector import call_model, evaluation_mode
 from pellucid.attention.neighbours.maps import MapAttention
+from pellucid.attention.passes import call_model, evaluation_mode
 from pellucid.attention.quantisation.config import QuantisationConfig
 from pellucid.attention.quantisation.layers import find_layers, replace_multihead
 from pellucid.attention.quantisation.sites import AttentionSite, LayerSite, MapSite, Progress, Site
