@@ -131,6 +131,13 @@ class Report:
     definitions: dict[str, str] = field(default_factory=dict)
     token_names: dict[str, str] = field(default_factory=dict)
 
+    def sink_tokens_of(self, layer: LayerReport) -> str:
+        """Return the eight most frequent tokens that are sinks in a layer, with their counts."""
+        return ", ".join(
+            f"{self.token_names.get(token, '#' + token)} {count}"
+            for token, count in list(layer.sink_tokens.items())[:8]
+        )
+
     def to_json(self) -> str:
         """Return the report as JSON, NaN as null, with its format and version."""
         return dump_record(self, FORMAT, VERSION)

@@ -162,7 +162,8 @@ def _fail(message: str) -> Any:
 
 
 def _write(report: Report, alarms: list[str], folder: Path) -> None:
-    from pellucid.attention.diagnostics.maps import report_maps, to_png
+    from pellucid.attention.diagnostics.drawing import to_png
+    from pellucid.attention.diagnostics.maps import report_maps
     from pellucid.attention.diagnostics.page import to_html
     from pellucid.files import write_whole
 

@@ -34,7 +34,14 @@ class Recorder(Protocol):
 
 
 class Source(Protocol):
-    """Attaches hooks to the modules it knows how to read."""
+    """Attaches hooks to the modules it knows how to read.
+
+    Attributes:
+        exclusive: calls of the fused kernel inside such a module are not to be read as well.
+
+    """
+
+    exclusive: bool
 
     def claims(self, module: nn.Module) -> bool:
         """Tell whether this source reads that module."""

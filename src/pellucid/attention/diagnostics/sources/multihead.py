@@ -31,6 +31,8 @@ class MultiheadSource:
     of an inspected pass may differ from an uninspected one in the last digits.
     """
 
+    exclusive = True
+
     def claims(self, module: nn.Module) -> bool:
         """Tell whether this is torch's layer."""
         return isinstance(module, nn.MultiheadAttention)
