@@ -41,6 +41,9 @@ class MultiheadAttention(nn.Module):
         gate: a `GateSpec` or the name of a preset; None: no gate.
         function: what weighs the keys; None: softmax.
 
+    Raises:
+        ConfigError: the sizes do not fit each other, or cannot carry this gate.
+
     """
 
     # torch.nn.TransformerEncoderLayer looks for this one to see that its own fused path is off.
@@ -79,7 +82,7 @@ class MultiheadAttention(nn.Module):
         """Copy the weights of a trained `torch.nn.MultiheadAttention` and add a gate.
 
         Raises:
-            ConfigError: the source has `add_bias_kv` or `add_zero_attn`.
+            ConfigError: the source has `add_bias_kv` or `add_zero_attn`, or cannot carry this gate.
 
         """
         if source.bias_k is not None or source.add_zero_attn:

@@ -80,6 +80,9 @@ class Inspector:
             take 0.3 with sequences of 64 tokens.
         name: the model's name in the report; None: its class.
 
+    Raises:
+        InspectionError: epsilon is not between 0 and 1.
+
     """
 
     def __init__(self, model: nn.Module, *, epsilon: float = 0.3, name: str | None = None) -> None:
@@ -314,7 +317,7 @@ def inspect(
         name: see `Inspector`.
 
     Raises:
-        InspectionError: no attention was measured.
+        InspectionError: no attention was measured, or epsilon is not between 0 and 1.
 
     """
     with (

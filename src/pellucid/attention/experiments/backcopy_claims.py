@@ -7,12 +7,10 @@ from pellucid.attention.experiments.claims import (
     SINK,
     Claim,
     Seed,
-    end,
     has_sink,
     is_drained,
-    peak,
-    start,
 )
+from pellucid.attention.experiments.runs import end, peak, start
 
 PAPER, LOOP = "VGA paper", "VGA paper, §3"
 

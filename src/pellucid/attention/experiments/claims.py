@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pellucid.attention.experiments.runs import Run
-from pellucid.attention.experiments.summary import Groups, value
+from pellucid.attention.experiments.runs import Run, end
+from pellucid.attention.experiments.summary import Groups
 
 Seed = Mapping[str, Run]
 """The runs of one seed, by group."""
@@ -54,21 +54,6 @@ def count(groups: Groups, claim: Claim) -> tuple[int, int]:
         for seed in seeds
     ]
     return sum(held), len(held)
-
-
-def end(run: Run, name: str) -> float:
-    """Return a figure of the last measurement."""
-    return value(run.last, name)
-
-
-def peak(run: Run, name: str) -> float:
-    """Return a figure's highest measurement."""
-    return max(value(point, name) for point in run.points)
-
-
-def start(run: Run, name: str) -> float:
-    """Return a figure of the first measurement."""
-    return value(run.points[0], name)
 
 
 def has_sink(run: Run) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pellucid.attention.experiments.claims import DRAIN, Claim, Seed, end, start
+from pellucid.attention.experiments.claims import DRAIN, Claim, Seed
 from pellucid.attention.experiments.methods import METHODS
-from pellucid.attention.experiments.runs import Run
+from pellucid.attention.experiments.runs import Run, end, start
 from pellucid.attention.experiments.summary import Published
 
 # Paper's tables of BERT-base and OPT-125m, arXiv:2510.09017.

@@ -80,7 +80,9 @@ def _inspect_text(
 ) -> Report:
     from transformers import AutoTokenizer
 
-    lines = [line for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
+    from pellucid.attention.retrofit.language import read_text
+
+    lines = [line for line in read_text(text).splitlines() if line.strip()]
     if not lines:
         _fail(f"{text} holds no text.")
     tokenizer = _load(AutoTokenizer, model)
