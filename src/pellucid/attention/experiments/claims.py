@@ -35,6 +35,18 @@ class Claim:
     groups: Sequence[str]
 
 
+def of_one(text: str, source: str, group: str, holds: Callable[[Run], bool]) -> Claim:
+    """Return a claim about the run of one group."""
+    return Claim(text, source, lambda runs: holds(runs[group]), (group,))
+
+
+def lower(text: str, source: str, name: str, one: str, other: str) -> Claim:
+    """Return the claim that a figure ends lower in one group than in another."""
+    return Claim(
+        text, source, lambda runs: end(runs[one], name) < end(runs[other], name), (one, other)
+    )
+
+
 def verdicts(groups: Groups, claims: Sequence[Claim]) -> str:
     """Return a Markdown table of the claims whose groups were all run."""
     lines = ["| claim | whose | holds in |", "|---|---|---|"]
