@@ -88,7 +88,12 @@ figures, one in twenty does so by chance.
 
 """
 SHOWN = SynthesisConfig(
-    recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3, low_key=0.0, contrasty=0.0))
+    recipes=(
+        replace(SYMMETRIC, share=0.7),
+        replace(SHARP, share=0.3, low_key=0.0, contrasty=0.0, unfocused=0.0),
+    ),
+    soft=0.0,
+    noise=0.5,
 )
 STAGE = WordsFirstConfig(
     groups=96,

@@ -1,8 +1,9 @@
-"""Make the README's picture, examples/readme.jpg: the example photo and its two layers.
+"""Make the README's picture, examples/readme.jpg: the example photo, its two layers, and a word.
 
     python scripts/readme_picture.py
 
 The descriptions are read from the README's main command, so that the picture shows what it does.
+The word whose place is shown is the one that acted most: nobody chooses it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pellucid import Separator
+from pellucid.separation import WordMap
 
 ROOT = Path(__file__).parents[1]
 WIDTH, GAP, CAPTION = 420, 6, 30
@@ -37,18 +40,34 @@ def panel(image: Image.Image, caption: str) -> Image.Image:
     return framed
 
 
+def where(photo: Image.Image, word: WordMap) -> Image.Image:
+    """Lay a word's map over the photo in grey, red where it acted most."""
+    weight = Image.fromarray(word.weight / word.weight.max()).resize(
+        photo.size, Image.Resampling.BICUBIC
+    )
+    share = Image.fromarray((200 * np.clip(np.asarray(weight), 0, 1)).astype(np.uint8))
+    return Image.composite(
+        Image.new("RGB", photo.size, (255, 40, 0)), photo.convert("L").convert("RGB"), share
+    )
+
+
 def main() -> None:
-    photo = ROOT / "examples" / "window.jpg"
+    path = ROOT / "examples" / "window.jpg"
+    photo = Image.open(path).convert("RGB")
     words = descriptions((ROOT / "README.md").read_text(encoding="utf-8"))
-    separation = Separator.load().separate(photo, **words)
+    separation = Separator.load().separate(path, **words)
+    maps = separation.word_maps.transmission + separation.word_maps.reflection
+    most = max(maps, key=lambda word: word.weight.max())
     panels = [
-        panel(Image.open(photo).convert("RGB"), "the photo"),
+        panel(photo, "the photo"),
+        panel(where(photo, most), f"where the word “{most.word}” acted"),
         panel(separation.image("transmission"), f"transmission: “{words['transmission']}”"),
         panel(separation.image("reflection"), f"reflection: “{words['reflection']}”"),
     ]
-    sheet = Image.new("RGB", (3 * WIDTH + 2 * GAP, panels[0].height), "white")
+    width, height = WIDTH + GAP, panels[0].height
+    sheet = Image.new("RGB", (2 * width - GAP, 2 * height), "white")
     for place, part in enumerate(panels):
-        sheet.paste(part, (place * (WIDTH + GAP), 0))
+        sheet.paste(part, (place % 2 * width, place // 2 * height))
     sheet.save(ROOT / "examples" / "readme.jpg", quality=90)
 
 

@@ -12,6 +12,7 @@ from pellucid.network.light import to_encoded, to_light
 from pellucid.synthesis.mixture import (
     CLEAN,
     ENCODED,
+    SHARP,
     SOFT,
     SYMMETRIC,
     VEIL,
@@ -113,6 +114,32 @@ def test_contrasty_reflections_keep_their_light_in_few_places():
         return (light.quantile(0.9, dim=1) / light.median(dim=1).values).median().item()
 
     assert concentration(1.0) > 1.3 * concentration(0.0)
+
+
+def detail(light: torch.Tensor) -> float:
+    return light.diff(dim=-1).abs().mean().item()
+
+
+def test_scenes_out_of_focus_are_soft_and_their_reflections_are_not():
+    def made(unfocused: float):
+        recipe = dataclasses.replace(SHARP, unfocused=unfocused)
+        return mix(SynthesisConfig(recipes=(recipe,), soft=0.0, auto_exposure=0.0, **QUIET))
+
+    crisp, soft = made(0.0), made(1.0)
+    assert detail(soft.transmission) < 0.97 * detail(crisp.transmission)
+    assert torch.equal(soft.reflection, crisp.reflection)
+
+
+def test_soft_photos_are_soft_in_both_layers():
+    def made(soft: float):
+        recipe = dataclasses.replace(SHARP, unfocused=0.0)
+        return mix(
+            SynthesisConfig(recipes=(recipe,), soft=soft, auto_exposure=0.0, **QUIET), count=12
+        )
+
+    crisp, soft = made(0.0), made(1.0)
+    assert detail(soft.transmission) < 0.99 * detail(crisp.transmission)
+    assert detail(soft.reflection) < 0.99 * detail(crisp.reflection)
 
 
 def test_a_veil_is_smoother_than_a_soft_reflection():

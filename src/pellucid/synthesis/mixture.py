@@ -1,6 +1,6 @@
 """Mixtures from pairs of photos, in linear light.
 
-    T = transmittance · A          what is behind the glass, dimmed by it
+    T = transmittance · optics(A)  what is behind the glass, dimmed by it, as sharp as the lens is
     R = reflectance · optics(B)    what the glass mirrors: blurred, ghosted, tinted, partly
     M = jpeg(noise(clip(exposure · (T + R))))
 
@@ -53,6 +53,9 @@ class Recipe:
     """Probability that few places of the glass mirror much and most of it little: skies and lamps
     between dark things, as in most real pairs (a tenth of their places gets six times the light
     that the median gets, that of mirrored photos for captions three times)."""
+    unfocused: float = 0.2
+    """Probability that what is behind the glass is out of focus, so that softness is no sign of a
+    reflection."""
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
     adds_encoded: bool = False
@@ -85,6 +88,7 @@ ENCODED = Recipe(
     dark=0.0,
     low_key=0.0,
     contrasty=0.0,
+    unfocused=0.0,
     tint=0.0,
     adds_encoded=True,
 )
@@ -101,6 +105,7 @@ SYMMETRIC = Recipe(
     dark=0.0,
     low_key=0.0,
     contrasty=0.0,
+    unfocused=0.0,
     tint=0.0,
 )
 CLEAN = Recipe("clean", 0.18, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
@@ -113,7 +118,9 @@ class SynthesisConfig:
     recipes: tuple[Recipe, ...] = field(default=(SOFT, VEIL, SHARP, ENCODED, SYMMETRIC, CLEAN))
     auto_exposure: float = 0.75
     """Probability that the camera exposed for the mixture instead of clipping it."""
-    noise: float = 0.5
+    soft: float = 0.4
+    """Probability that the lens, a shake of the hand or a resizing left the whole photo soft."""
+    noise: float = 0.6
     jpeg: float = 0.4
     """Probabilities of sensor noise and of JPEG."""
 
@@ -147,9 +154,12 @@ def synthesise(
 ) -> Mixtures:
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
+    lens = drawn.blur(torch.rand(len(recipe), generator=generator) < config.soft, 0.3, 1.2)
     scene = to_light(behind) ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
+    defocus = drawn.blur(drawn.happens("unfocused") > 0, 0.4, 2.5)
+    scene = optics.blur(scene, torch.hypot(lens, defocus))
     transmission = scene * per_photo(drawn.transmittance())
-    reflection = _reflect(to_light(mirrored), drawn, generator)
+    reflection = _reflect(to_light(mirrored), lens, drawn, generator)
     exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
     transmission, reflection = _expose(transmission, reflection, exposed, generator)
     transmission, reflection = transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0)
@@ -209,14 +219,18 @@ class _Draw:
         raised = self.happens(name)
         return torch.where(raised > 0, uniform(len(raised), low, high, self.generator), 1.0)
 
+    def blur(self, happens: Bool[Tensor, " B"], low: float, high: float) -> PerPhoto:
+        """Draw a sigma log-uniformly in [low, high] where it happens, else 0."""
+        return torch.where(happens, log_uniform(len(happens), low, high, self.generator), 0.0)
 
-def _reflect(mirrored: Light, drawn: _Draw, generator: Generator) -> Light:
+
+def _reflect(mirrored: Light, lens: PerPhoto, drawn: _Draw, generator: Generator) -> Light:
     count, _, height, width = mirrored.shape
     light = mirrored ** per_photo(drawn.exponent("contrasty", 1.3, 2.5))
     light = optics.highlights(light, drawn.between("highlight_gain"))
     tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
     light = torch.lerp(light, optics.balance(light, 1.0, generator), per_photo(tint))
-    light = optics.blur(light, drawn.between("blur"))
+    light = optics.blur(light, torch.hypot(drawn.between("blur"), lens))
     ghosted = drawn.happens("ghosting")
     if bool(ghosted.any()):
         shift = 0.03 * width * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)
