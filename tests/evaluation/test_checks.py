@@ -28,13 +28,13 @@ def test_doing_nothing_fails_where_it_should(photos_folder: Path) -> None:
     steps = []
     checks = run_checks(keep_all, photos, PLAN, lambda: steps.append(1))
     assert len(steps) == count_mixtures(photos, PLAN) == 12
-    both, none, gain, wrong_t, wrong_r, plain, described = checks
+    both, none, gain, wrong_t, wrong_r, plain, described, soft = checks
     assert both.met is False
     assert none.met is None
     assert (gain.figure.mean, wrong_t.figure.mean, wrong_r.figure.mean) == (0, 0, 0)
     assert gain.met is False
     assert wrong_t.met is wrong_r.met is True
-    assert (plain.figure.mean, described.figure.mean) == (100, 100)
+    assert (plain.figure.mean, described.figure.mean, soft.figure.mean) == (100, 100, 100)
 
 
 def test_a_separator_that_follows_words_passes(photos_folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_wrong_word_alone_is_what_the_wrong_check_gives(photos_folder: Path) -
         harmed = behind is not None and mirrored is None
         return (mixture // 2 if harmed else mixture), np.zeros_like(mixture)
 
-    *_, wrong_t, wrong_r, plain, described = run_checks(listen, photos, PLAN)
+    *_, wrong_t, wrong_r, plain, described, _ = run_checks(listen, photos, PLAN)
     assert heard == {(False, False), (True, True), (True, False), (False, True)}
     assert wrong_t.figure.mean != 0
     assert wrong_r.figure.mean == 0

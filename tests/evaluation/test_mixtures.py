@@ -9,6 +9,7 @@ from pellucid.evaluation.images import from_light, to_8bit, to_light
 from pellucid.evaluation.mixtures import (
     plain_photo,
     read_validation_photos,
+    soft_photo,
     strong_mixture,
     symmetric_mixture,
 )
@@ -49,6 +50,16 @@ def test_draws_follow_from_seed_and_number(photos_folder: Path) -> None:
     np.testing.assert_array_equal(first.mixture, strong_mixture(photos, 3, 1).mixture)
     assert not np.array_equal(first.mixture, strong_mixture(photos, 4, 1).mixture)
     assert not np.array_equal(first.mixture, strong_mixture(photos, 3, 2).mixture)
+
+
+def test_a_soft_photo_is_a_plain_one_blurred(photos_folder: Path) -> None:
+    photos = read_validation_photos(photos_folder)
+    plain, soft = plain_photo(photos, 2), soft_photo(photos, 2)
+    assert np.array_equal(soft.mixture, soft.transmission)
+    assert not soft.reflection.any()
+    detail = [np.abs(np.diff(s.mixture.astype(int), axis=1)).mean() for s in (plain, soft)]
+    assert detail[1] < detail[0]
+    assert abs(plain.mixture.mean() - soft.mixture.mean()) < 1.0
 
 
 def test_a_plain_photo_has_a_black_reflection(photos_folder: Path) -> None:

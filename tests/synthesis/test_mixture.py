@@ -12,6 +12,7 @@ from pellucid.network.light import to_encoded, to_light
 from pellucid.synthesis.mixture import (
     CLEAN,
     ENCODED,
+    MEAN_LIGHT,
     SHARP,
     SOFT,
     SYMMETRIC,
@@ -140,6 +141,36 @@ def test_soft_photos_are_soft_in_both_layers():
     crisp, soft = made(0.0), made(1.0)
     assert detail(soft.transmission) < 0.99 * detail(crisp.transmission)
     assert detail(soft.reflection) < 0.99 * detail(crisp.reflection)
+
+
+def test_evened_reflections_are_as_strong_of_dark_photos_as_of_bright_ones():
+    def means(evened: bool):
+        recipe = dataclasses.replace(
+            SHARP, evened=evened, strength=(0.3, 0.3), contrasty=0.0, partial=0.0, fresnel=0.0
+        )
+        config = SynthesisConfig(recipes=(recipe,), auto_exposure=0.0, soft=0.0, **QUIET)
+        generator = Generator().manual_seed(0)
+        mirrored = photos(2) * torch.linspace(0.6, 1.0, 6)[:, None, None, None]
+        drawn = draw_recipes(config, 6, generator)
+        return synthesise(photos(1), mirrored, drawn, config, generator).reflection.mean((1, 2, 3))
+
+    even, own = means(True), means(False)
+    assert even.max() / even.min() < 1.1
+    assert even.mean() == pytest.approx(0.3 * MEAN_LIGHT, rel=0.05)
+    assert own.max() / own.min() > 2.0
+
+
+def test_a_cast_is_the_same_in_both_layers():
+    def made(cast: float):
+        return mix(SynthesisConfig(recipes=(SHARP,), soft=0.0, cast=cast, auto_exposure=0.0))
+
+    def colour(light: torch.Tensor) -> torch.Tensor:
+        return light.mean(dim=(2, 3)) / light.mean(dim=(1, 2, 3))[:, None]
+
+    true, shifted = made(0.0), made(0.3)
+    moved = [colour(shifted[layer]) / colour(true[layer]) for layer in (1, 2)]
+    assert (moved[0] - 1.0).abs().max() > 0.1
+    torch.testing.assert_close(moved[0], moved[1], rtol=0.1, atol=0.0)
 
 
 def test_a_veil_is_smoother_than_a_soft_reflection():

@@ -75,9 +75,9 @@ def test_highlights_touch_only_what_is_bright():
     torch.testing.assert_close(bright, torch.tensor([0.2, 0.5, 4.0]))
 
 
-def test_balance_keeps_the_mean_of_grey():
+def test_white_balance_keeps_the_mean_of_grey():
     light = torch.full((3, 3, 2, 2), 0.4)
-    balanced = optics.balance(light, 0.3, source())
+    balanced = light * optics.white_balance(3, 0.3, source())
     torch.testing.assert_close(balanced.mean(dim=1), light.mean(dim=1))
     assert (balanced - light).abs().max() > 0.01
 

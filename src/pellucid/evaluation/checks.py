@@ -17,6 +17,7 @@ from pellucid.evaluation.metrics import nearest_layer
 from pellucid.evaluation.mixtures import (
     Captioned,
     plain_photo,
+    soft_photo,
     strong_mixture,
     symmetric_mixture,
 )
@@ -146,16 +147,18 @@ def _strong(
 def _plain(
     method: Method, photos: Sequence[Captioned], plan: CheckPlan, on_mixture: Progress
 ) -> list[Check]:
-    none, described = [], []
+    none, described, soft = [], [], []
     for number in range(min(plan.mixtures, len(photos))):
         sample = plain_photo(photos, number)
         none.append(_transmission_psnr(method, sample, NO_WORDS))
         described.append(_transmission_psnr(method, sample, sample.words))
+        soft.append(_transmission_psnr(method, soft_photo(photos, number), NO_WORDS))
         on_mixture()
     what = "photos without a reflection: PSNR of T to the photo"
     return [
         _check(f"{what}, no words", "dB", none, plan, 38.0, 45.0),
         _check(f"{what}, transmission described", "dB", described, plan, 38.0, 45.0),
+        _check(f"{what}, blurred by a pixel, no words", "dB", soft, plan),
     ]
 
 

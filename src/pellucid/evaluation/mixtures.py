@@ -2,7 +2,8 @@
 
 - symmetric: M = A/2 + B/2. Nothing but words can say which photo is the transmission.
 - strong: M = clip(a·A + b·B), a from [0.6, 0.8], b from [0.5, 0.7], no blur.
-- none: M = A; there is no reflection to find.
+- none: M = A; there is no reflection to find. Soft: A is blurred by a Gaussian of one pixel, as
+  a photo out of focus or much enlarged is, since softness is no sign of a reflection either.
 
 A and B are the middle 224×224 pixels of photos at short side 224, from different sources. All
 draws follow from a seed and the mixture's number alone. These mixtures measure a separator; no
@@ -19,15 +20,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageFilter, ImageOps
 
 from pellucid.errors import DataError
 from pellucid.evaluation.images import Image8, from_light, read_image, to_8bit, to_light
-from pellucid.evaluation.pairs import Descriptions
+from pellucid.evaluation.pairs import NO_WORDS, Descriptions
 from pellucid.evaluation.protocol import Sample
 from pellucid.untrusted import parse_json
 
 SIDE = 224
+SOFTNESS = 1.0
+"""Sigma of the blur of a soft photo, in pixels."""
 SQUEEZED = "flickr8k_224"
 """A source whose photos were squeezed to squares: good for training, poor for measuring."""
 
@@ -89,6 +92,13 @@ def plain_photo(photos: Sequence[Captioned], number: int) -> Sample:
     image = _load(photo)
     words = Descriptions(transmission=photo.caption)
     return Sample(f"plain-{number}", image, image, np.zeros_like(image), words)
+
+
+def soft_photo(photos: Sequence[Captioned], number: int) -> Sample:
+    """Return photo `number`, out of focus, as a mixture without a reflection."""
+    sharp = PillowImage.fromarray(_load(photos[number]))
+    image = np.asarray(sharp.filter(ImageFilter.GaussianBlur(SOFTNESS)), np.uint8)
+    return Sample(f"soft-{number}", image, image, np.zeros_like(image), NO_WORDS)
 
 
 def _draw_two(photos: Sequence[Captioned], rng: np.random.Generator) -> tuple[Captioned, Captioned]:

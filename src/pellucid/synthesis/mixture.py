@@ -25,6 +25,12 @@ from pellucid.synthesis.optics import Light, PerPhoto, log_uniform, per_photo, u
 
 Range = tuple[float, float]
 
+MEAN_LIGHT = 0.17
+"""Of photos that are mirrored, on average; white is 1."""
+
+MOST_EVENED = 4.0
+"""How much brighter than its photo a dark reflection is made at the most to be even."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -34,7 +40,8 @@ class Recipe:
     share: float
     """Share of the mixtures that are made this way."""
     strength: Range
-    """Light of the reflection relative to its own photo (log-uniform)."""
+    """Light of the reflection relative to its own photo (log-uniform); where reflections are
+    evened, to a photo whose mean light is `MEAN_LIGHT`."""
     transmittance: Range = (0.8, 1.0)
     blur: Range = (0.2, 5.0)
     """Gaussian sigma in pixels of the training crop (log-uniform)."""
@@ -58,6 +65,9 @@ class Recipe:
     reflection."""
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
+    evened: bool = True
+    """Give every reflection the same mean light before its strength is drawn, so that words about
+    it ("bright sky") do not tell how much there is to take away."""
     adds_encoded: bool = False
     """Add sRGB values instead of light and darken the reflection until little overflows, as
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
@@ -90,6 +100,7 @@ ENCODED = Recipe(
     contrasty=0.0,
     unfocused=0.0,
     tint=0.0,
+    evened=False,
     adds_encoded=True,
 )
 SYMMETRIC = Recipe(
@@ -107,6 +118,7 @@ SYMMETRIC = Recipe(
     contrasty=0.0,
     unfocused=0.0,
     tint=0.0,
+    evened=False,
 )
 CLEAN = Recipe("clean", 0.18, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
@@ -120,6 +132,8 @@ class SynthesisConfig:
     """Probability that the camera exposed for the mixture instead of clipping it."""
     soft: float = 0.4
     """Probability that the lens, a shake of the hand or a resizing left the whole photo soft."""
+    cast: float = 0.2
+    """Greatest relative error of the camera's white balance, so that blue is not always sky."""
     noise: float = 0.6
     jpeg: float = 0.4
     """Probabilities of sensor noise and of JPEG."""
@@ -162,7 +176,10 @@ def synthesise(
     reflection = _reflect(to_light(mirrored), lens, drawn, generator)
     exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
     transmission, reflection = _expose(transmission, reflection, exposed, generator)
-    transmission, reflection = transmission.clamp(0.0, 1.0), reflection.clamp(0.0, 1.0)
+    cast = optics.white_balance(len(recipe), config.cast, generator)
+    transmission, reflection = (
+        (layer * cast).clamp(0.0, 1.0) for layer in (transmission, reflection)
+    )
     if not bool(drawn.adds.all()):
         subdued = _subdue(transmission, reflection)
         reflection = torch.where(per_photo(drawn.adds), reflection, subdued)
@@ -229,16 +246,24 @@ def _reflect(mirrored: Light, lens: PerPhoto, drawn: _Draw, generator: Generator
     light = mirrored ** per_photo(drawn.exponent("contrasty", 1.3, 2.5))
     light = optics.highlights(light, drawn.between("highlight_gain"))
     tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
-    light = torch.lerp(light, optics.balance(light, 1.0, generator), per_photo(tint))
+    gains = optics.white_balance(len(light), 1.0, generator)
+    light = light * torch.lerp(torch.ones(()), gains, per_photo(tint))
     light = optics.blur(light, torch.hypot(drawn.between("blur"), lens))
     ghosted = drawn.happens("ghosting")
     if bool(ghosted.any()):
         shift = 0.03 * width * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)
         light = optics.ghosting(light, shift, ghosted * uniform(count, 0.1, 0.5, generator))
+    light = light * per_photo(_evening(light, drawn))
     field = _fresnel_field(height, width, drawn, generator)
     covered = optics.pane(height, width, count, generator)
     field = field * torch.lerp(torch.ones(()), covered, per_photo(drawn.happens("partial")))
     return light * field * per_photo(drawn.between("strength"))
+
+
+def _evening(light: Light, drawn: _Draw) -> PerPhoto:
+    evened = torch.tensor([recipe.evened for recipe in drawn.recipes])
+    gain = MEAN_LIGHT / light.mean(dim=(1, 2, 3)).clamp(min=1e-6)
+    return torch.where(evened, gain.clamp(max=MOST_EVENED), 1.0)
 
 
 def _fresnel_field(

@@ -155,11 +155,10 @@ def clouds(height: int, width: int, count: int, generator: Generator) -> Float[T
     return torch.sigmoid(2.5 * field)
 
 
-def balance(light: Light, spread: float, generator: Generator) -> Light:
-    """Shift the white balance: each channel by up to ±spread (relative), luminance about kept."""
-    gains = 1.0 + spread * (2.0 * torch.rand(len(light), 3, generator=generator) - 1.0)
-    gains = gains / gains.mean(dim=1, keepdim=True)
-    return light * gains[:, :, None, None]
+def white_balance(count: int, spread: float, generator: Generator) -> Float[Tensor, "B 3 1 1"]:
+    """Draw gains of the channels: each up to ±spread (relative), luminance about kept."""
+    gains = 1.0 + spread * (2.0 * torch.rand(count, 3, generator=generator) - 1.0)
+    return (gains / gains.mean(dim=1, keepdim=True))[:, :, None, None]
 
 
 def sensor_noise(light: Light, shot: PerPhoto, read: PerPhoto, generator: Generator) -> Light:
