@@ -73,9 +73,9 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.18, strength=(0.06, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.17, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.11, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.1, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
@@ -87,7 +87,7 @@ SHARP = Recipe(
 )
 ENCODED = Recipe(
     "encoded",
-    0.16,
+    0.14,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
@@ -105,7 +105,7 @@ ENCODED = Recipe(
 )
 SYMMETRIC = Recipe(
     "symmetric",
-    0.12,
+    0.18,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
@@ -120,7 +120,7 @@ SYMMETRIC = Recipe(
     tint=0.0,
     evened=False,
 )
-CLEAN = Recipe("clean", 0.18, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.16, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)
