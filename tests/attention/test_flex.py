@@ -9,6 +9,7 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from pellucid.attention import LearnedSink, value_gated_attention
 from pellucid.attention.flex import flex_sink_attention, flex_value_gated_attention
+from pellucid.errors import ConfigError
 
 from .helpers import assert_within, heads, qkv
 
@@ -25,6 +26,12 @@ def test_is_the_fused_path(placement, kv_heads):
     options = {"placement": placement, "enable_gqa": kv_heads != 4}
     expected = value_gated_attention(*inputs, gate, **options)
     assert_within(flex_value_gated_attention(*inputs, gate, **options), expected)
+
+
+def test_another_placement_is_an_error_and_no_attention_without_a_gate():
+    inputs, gate = qkv(queries=16, keys=16, dim=16), heads(2, 4, 16)
+    with pytest.raises(ConfigError, match="'key' or 'query'; got 'both'"):
+        flex_value_gated_attention(*inputs, gate, placement="both")  # pyright: ignore
 
 
 def causal(_batch, _head, query, key):

@@ -17,6 +17,7 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from pellucid.attention.functional import apply_gate
 from pellucid.attention.gate import Placement
+from pellucid.errors import ConfigError
 
 ScoreMod = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
@@ -35,12 +36,17 @@ def flex_value_gated_attention(
 ) -> Float[Tensor, "batch heads queries value_dim"]:
     """Compute `value_gated_attention` with FlexAttention's `score_mod` and `block_mask`.
 
+    The other arguments are as there; the mask is the block mask alone.
+
     Raises:
-        ConfigError: the gate does not fit the tensor that it multiplies.
+        ConfigError: the gate does not fit the tensor that it multiplies, or there is no such
+            placement.
 
     """
     if placement == "key":
         value = apply_gate(value, gate, "value")
+    elif placement != "query":
+        raise ConfigError(f"placement must be 'key' or 'query'; got {placement!r}.")
     output = flex_attention(
         query, key, value, score_mod, block_mask, scale=scale, enable_gqa=enable_gqa
     )

@@ -11,6 +11,12 @@ from pellucid.attention.gate import GateSpec
 from pellucid.attention.module import Attention, AttentionConfig, split_heads
 from pellucid.attention.neighbours import AttentionFunction, SoftmaxAttention
 from pellucid.attention.reference import reference_attention
+from pellucid.attention.torch_multihead import (
+    projection_biases,
+    projection_weights,
+    to_batch_first,
+    to_seen,
+)
 from pellucid.errors import ConfigError
 
 
@@ -34,6 +40,9 @@ class MultiheadAttention(nn.Module):
         batch_first: sequences are (batch, tokens, dim) and not (tokens, batch, dim).
         gate: a `GateSpec` or the name of a preset; None: no gate.
         function: what weighs the keys; None: softmax.
+
+    Raises:
+        ConfigError: the sizes do not fit each other, or cannot carry this gate.
 
     """
 
@@ -73,7 +82,7 @@ class MultiheadAttention(nn.Module):
         """Copy the weights of a trained `torch.nn.MultiheadAttention` and add a gate.
 
         Raises:
-            ConfigError: the source has `add_bias_kv` or `add_zero_attn`.
+            ConfigError: the source has `add_bias_kv` or `add_zero_attn`, or cannot carry this gate.
 
         """
         if source.bias_k is not None or source.add_zero_attn:
@@ -145,28 +154,23 @@ class MultiheadAttention(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Bring tokens to (batch, tokens, dim), keeping one tensor one where it was given twice."""
-
-        def convert(tokens: Tensor) -> Tensor:
-            if tokens.ndim == 2:
-                return tokens[None]
-            return tokens if self.batch_first else tokens.transpose(0, 1)
-
-        tokens = convert(query)
-        context = tokens if key is query else convert(key)
+        tokens = to_batch_first(query, self.batch_first)
+        context = tokens if key is query else to_batch_first(key, self.batch_first)
         if value is query:
             return tokens, context, tokens
-        return tokens, context, context if value is key else convert(value)
+        values = context if value is key else to_batch_first(value, self.batch_first)
+        return tokens, context, values
 
     def _mask(
         self, key_padding_mask: Tensor | None, attn_mask: Tensor | None, batch: int
     ) -> Mask | None:
         """Merge torch's two masks into one in which True means seen."""
-        mask = None if attn_mask is None else _to_seen(attn_mask)
+        mask = None if attn_mask is None else to_seen(attn_mask)
         if mask is not None and mask.ndim == 3:
             mask = mask.unflatten(0, (batch, -1))
         if key_padding_mask is None:
             return mask
-        padding = _to_seen(key_padding_mask)[:, None, None, :]
+        padding = to_seen(key_padding_mask)[:, None, None, :]
         if mask is None:
             return padding
         if padding.dtype != torch.bool:
@@ -190,19 +194,10 @@ class MultiheadAttention(nn.Module):
     @torch.no_grad()
     def _load_projections(self, source: nn.MultiheadAttention) -> None:
         layer = self.attention
-        if source.in_proj_weight is not None:
-            weights = source.in_proj_weight.chunk(3)
-        else:
-            weights = (source.q_proj_weight, source.k_proj_weight, source.v_proj_weight)
         projections = (layer.q_proj, layer.k_proj, layer.v_proj)
-        for projection, weight in zip(projections, weights, strict=True):
+        weights, biases = projection_weights(source), projection_biases(source)
+        for projection, weight, bias in zip(projections, weights, biases, strict=True):
             projection.weight.copy_(weight)
-        if source.in_proj_bias is not None:
-            for projection, bias in zip(projections, source.in_proj_bias.chunk(3), strict=True):
+            if bias is not None:
                 projection.bias.copy_(bias)
         layer.out_proj.load_state_dict(source.out_proj.state_dict())
-
-
-def _to_seen(mask: Tensor) -> Tensor:
-    """Turn torch's bool convention, True = not seen, around; additive masks stay."""
-    return ~mask if mask.dtype == torch.bool else mask

@@ -73,9 +73,9 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.18, strength=(0.06, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.17, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.11, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.1, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
@@ -105,7 +105,7 @@ _PLAIN = Recipe(
 ENCODED = replace(
     _PLAIN,
     name="encoded",
-    share=0.16,
+    share=0.14,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
@@ -114,12 +114,12 @@ ENCODED = replace(
 SYMMETRIC = replace(
     _PLAIN,
     name="symmetric",
-    share=0.12,
+    share=0.18,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
 )
-CLEAN = Recipe("clean", 0.18, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.16, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)
@@ -168,22 +168,34 @@ def synthesise(
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
     lens = drawn.blur(torch.rand(len(recipe), generator=generator) < config.soft, 0.3, 1.2)
-    scene = to_light(behind) ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
-    defocus = drawn.blur(drawn.happens("unfocused") > 0, 0.4, 2.5)
-    scene = optics.blur(scene, torch.hypot(lens, defocus))
-    transmission = scene * per_photo(drawn.transmittance())
-    reflection = _reflect(to_light(mirrored), lens, drawn, generator)
-    exposed = drawn.adds & (torch.rand(len(recipe), generator=generator) < config.auto_exposure)
-    transmission, reflection = _expose(transmission, reflection, exposed, generator)
-    cast = optics.white_balance(len(recipe), config.cast, generator)
-    transmission, reflection = (
-        (layer * cast).clamp(0.0, 1.0) for layer in (transmission, reflection)
+    scene = _scene(to_light(behind), lens, drawn)
+    transmission, reflection = _photograph(
+        scene, _reflect(to_light(mirrored), lens, drawn, generator), drawn, config
     )
+    captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
+    return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
+
+
+def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
+    """What is behind the glass: as dark and as sharp as it is, dimmed by the glass."""
+    scene = behind ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
+    defocus = drawn.blur(drawn.happens("unfocused") > 0, 0.4, 2.5)
+    return optics.blur(scene, torch.hypot(lens, defocus)) * per_photo(drawn.transmittance())
+
+
+def _photograph(
+    transmission: Light, reflection: Light, drawn: _Draw, config: SynthesisConfig
+) -> tuple[Light, Light]:
+    """Expose both layers for their sum and give them the camera's colour cast."""
+    count, generator = len(transmission), drawn.generator
+    exposed = drawn.adds & (torch.rand(count, generator=generator) < config.auto_exposure)
+    transmission, reflection = _expose(transmission, reflection, exposed, generator)
+    cast = optics.white_balance(count, config.cast, generator)
+    transmission, reflection = (transmission * cast).clamp(max=1), (reflection * cast).clamp(max=1)
     if not bool(drawn.adds.all()):
         subdued = _subdue(transmission, reflection)
         reflection = torch.where(per_photo(drawn.adds), reflection, subdued)
-    captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
-    return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
+    return transmission, reflection
 
 
 def _add(transmission: Light, reflection: Light, adds: Bool[Tensor, " B"]) -> Light:

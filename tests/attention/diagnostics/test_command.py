@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from pellucid.attention.diagnostics import InspectionError, Report
 from pellucid.cli.attention import app
+from pellucid.errors import DataError
 from tests.attention.diagnostics.models import transformers_model
 
 
@@ -87,6 +88,14 @@ def test_mistakes(bert: Path, text: Path, arguments: list[str], message: str) ->
     result = CliRunner().invoke(app, ["inspect", str(bert), *filled])
     assert isinstance(result.exception, InspectionError)
     assert message in str(result.exception)
+
+
+def test_a_text_that_is_not_utf_8(bert: Path, tmp_path: Path) -> None:
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes("Glück".encode("latin-1"))
+    result = CliRunner().invoke(app, ["inspect", str(bert), "--text", str(latin)])
+    assert isinstance(result.exception, DataError)
+    assert f"{latin} cannot be read as text" in str(result.exception)
 
 
 def test_missing_model(text: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pellucid.attention import Attention, AttentionConfig
 from pellucid.attention.diagnostics import InspectionError, Inspector, inspect
-from pellucid.attention.diagnostics.inspector import call_model
+from pellucid.attention.passes import call_model
 from tests.attention.diagnostics.models import EAGER_ONLY, FAMILIES, timm_vit, transformers_model
 
 

@@ -16,10 +16,11 @@ from torch import nn
 from pellucid.attention import Attention, AttentionConfig
 from pellucid.attention.diagnostics import InspectionError, Report, inspect
 from pellucid.attention.diagnostics.alarms import ALARMS, Alarm, raised_alarms
-from pellucid.attention.diagnostics.maps import Map, report_maps, to_png, to_svg
+from pellucid.attention.diagnostics.drawing import Map, to_png, to_svg
+from pellucid.attention.diagnostics.maps import report_maps
 from pellucid.attention.diagnostics.page import to_html
-from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.table import layer_table, summary_table
+from pellucid.attention.estimates import Estimate
 
 from ...faults import fault
 

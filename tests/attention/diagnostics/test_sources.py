@@ -149,13 +149,14 @@ def test_decoding_with_a_cache_sees_all_keys() -> None:
     np.testing.assert_allclose(layer.metrics["first_attention"].mean, last, rtol=1e-5)
 
 
-def test_gates_on_transformers_are_seen() -> None:
-    model, batch = transformers_model("llama", "sdpa")
+@pytest.mark.parametrize("family", ["llama", "opt", "vit", "bert", "gpt2"])
+def test_gates_on_transformers_are_seen(family: str) -> None:
+    model, batch = transformers_model(family, "sdpa")
     plain = inspect(model, batch)
     retrofit(model, gate_preset("vga-key"))
     report = inspect(model, batch)
     layer = report.layers[0]
-    assert layer.metrics["gate_mean"].mean == pytest.approx([0.5] * 2)
+    assert layer.metrics["gate_mean"].mean == pytest.approx([0.5] * layer.kv_heads)
     # Value norms are those before the gate.
     assert layer.norm_profile[0] == pytest.approx(plain.layers[0].norm_profile[0], rel=1e-5)
 

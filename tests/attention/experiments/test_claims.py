@@ -5,7 +5,7 @@ import pytest
 from pellucid.attention.experiments.backcopy_claims import CLAIMS
 from pellucid.attention.experiments.catalogue import EXPERIMENTS
 from pellucid.attention.experiments.claims import Claim, count, verdicts
-from pellucid.attention.experiments.runs import Run
+from pellucid.attention.experiments.runs import Run, end
 
 
 def run(group: str, seed: int, **figures: tuple[float, ...]) -> Run:
@@ -16,7 +16,7 @@ def run(group: str, seed: int, **figures: tuple[float, ...]) -> Run:
 
 def test_a_claim_is_counted_over_the_seeds_that_all_its_groups_have():
     lower = Claim(
-        "a < b", "x", lambda runs: runs["a"].last["risk"] < runs["b"].last["risk"], ("a", "b")
+        "a < b", "x", lambda runs: end(runs["a"], "risk") < end(runs["b"], "risk"), ("a", "b")
     )
     groups = {
         "a": [run("a", seed, risk=(r,)) for seed, r in enumerate((1.0, 2.0, 0.0))],

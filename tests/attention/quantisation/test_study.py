@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from pellucid.attention import gate_preset
-from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.estimates import Estimate
 from pellucid.attention.quantisation import QuantisationConfig, QuantisationReport, study
 from pellucid.attention.quantisation.study import over_seeds
 from pellucid.attention.quantisation.table import part_table, scheme_table, site_table

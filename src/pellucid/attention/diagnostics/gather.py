@@ -85,6 +85,16 @@ class LayerGather:
         if found.values["delta_logit"].isnan().all():
             self.missing["delta_logit"] = "no query sees a key besides the first and its own"
 
+    @property
+    def gates(self) -> int:
+        """Number of gates in the layer."""
+        return 0 if self.gate_peak is None else self.gate_peak.numel()
+
+    @property
+    def dead_gates(self) -> int:
+        """Number of those that never rose to `LOW`."""
+        return 0 if self.gate_peak is None else int((self.gate_peak < LOW).sum())
+
     def report(self) -> LayerReport:
         """Return what was gathered."""
         return LayerReport(
@@ -102,8 +112,8 @@ class LayerGather:
             mass_profile=_cut(self.mass.means()),
             norm_profile=_cut(self.norms.means()),
             sink_tokens={str(token): n for token, n in self.sink_tokens.most_common(16)},
-            gates=0 if self.gate_peak is None else self.gate_peak.numel(),
-            dead_gates=0 if self.gate_peak is None else int((self.gate_peak < LOW).sum()),
+            gates=self.gates,
+            dead_gates=self.dead_gates,
             missing=self.missing,
         )
 

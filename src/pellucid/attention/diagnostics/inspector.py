@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
@@ -14,6 +16,7 @@ from pellucid.attention.diagnostics.activations import first_tensor, measure_act
 from pellucid.attention.diagnostics.gather import ActivationGather, LayerGather
 from pellucid.attention.diagnostics.metrics import measure
 from pellucid.attention.diagnostics.report import Report
+from pellucid.attention.diagnostics.silent import silent_layers
 from pellucid.attention.diagnostics.sources import (
     FusedWatch,
     HuggingfaceSource,
@@ -25,8 +28,38 @@ from pellucid.attention.diagnostics.sources import (
 )
 from pellucid.attention.diagnostics.states import AttentionStates, InspectionError, Unmeasurable
 from pellucid.attention.diagnostics.summary import BatchSummary, Summary
+from pellucid.attention.passes import call_model, evaluation_mode
 
 SOURCES: tuple[Source, ...] = (ProtocolSource(), OwnSource(), MultiheadSource(), PackedSource())
+
+
+@dataclass
+class _Pass:
+    """The forward pass that is running.
+
+    Attributes:
+        running: the modules that are being called, the innermost last, each with the layers and
+            blocks that had been measured when it began.
+        calls: how many calls of a layer were recorded.
+        recorded: how many of all layers.
+        blocks: how many blocks' outputs were measured.
+        summary: the metrics so far.
+        valid: (batch, tokens) of the last self-attention, False at padding.
+        sequence_first: the last layer's tokens are (tokens, batch, dim).
+        hidden: the fused kernel is called by what is recorded anyhow.
+        token_ids: (batch, tokens), what the model was called with, if it was that.
+
+    """
+
+    running: list[tuple[nn.Module, int, int]] = field(default_factory=list)
+    calls: Counter[nn.Module] = field(default_factory=Counter)
+    recorded: int = 0
+    blocks: int = 0
+    summary: BatchSummary = field(default_factory=BatchSummary)
+    valid: Tensor | None = None
+    sequence_first: bool = False
+    hidden: bool = False
+    token_ids: Tensor | None = None
 
 
 class Inspector:
@@ -47,6 +80,9 @@ class Inspector:
             take 0.3 with sequences of 64 tokens.
         name: the model's name in the report; None: its class.
 
+    Raises:
+        InspectionError: epsilon is not between 0 and 1.
+
     """
 
     def __init__(self, model: nn.Module, *, epsilon: float = 0.3, name: str | None = None) -> None:
@@ -60,23 +96,24 @@ class Inspector:
         self._blocks: dict[nn.Module, ActivationGather] = {}
         self._unmeasured: dict[str, str] = {}
         self._ran: set[nn.Module] = set()
+        self._claimed: set[nn.Module] = set()
         self._summary = Summary()
         self._samples = self._batches = self._passes = 0
         self._stack = ExitStack()
-        self._begin_batch()
+        self._pass = _Pass()
 
     def __enter__(self) -> Self:
         """Put the hooks on."""
         with ExitStack() as stack:
             self._attach(stack)
             self._stack = stack.pop_all()
-        self._begin_batch()
+        self._pass = _Pass()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Take the hooks off; the statistics stay."""
         self._stack.close()
-        self._begin_batch()
+        self._pass = _Pass()
 
     def report(self) -> Report:
         """Return what was found so far.
@@ -85,7 +122,8 @@ class Inspector:
             InspectionError: no attention was measured; the message says why.
 
         """
-        self._find_silent()
+        known = [*(layer.path for layer in self._layers.values()), *self._unmeasured]
+        self._unmeasured |= silent_layers(self._paths, self._ran, known)
         if not self._layers:
             raise InspectionError(self._nothing_found())
         return Report(
@@ -105,7 +143,7 @@ class Inspector:
 
     def record(self, module: nn.Module, found: AttentionStates | Unmeasurable) -> None:
         """Measure one call of an attention layer."""
-        self._calls[module] = self._calls.get(module, 0) + 1
+        self._pass.calls[module] += 1
         path = self._paths[module]
         if isinstance(found, Unmeasurable):
             self._unmeasured[path] = found.reason
@@ -117,10 +155,12 @@ class Inspector:
         if module not in self._layers:
             self._layers[module] = LayerGather(path, type(module).__name__, found)
         self._layers[module].add(found, measurement, self._aligned_ids(found, measurement.valid))
-        self._batch.add(path, measurement.values)
-        self._valid = measurement.valid if found.self_attention else self._valid
-        self._sequence_first = isinstance(module, nn.MultiheadAttention) and not module.batch_first
-        self._recorded += 1
+        self._pass.summary.add(path, measurement.values)
+        self._pass.valid = measurement.valid if found.self_attention else self._pass.valid
+        self._pass.sequence_first = (
+            isinstance(module, nn.MultiheadAttention) and not module.batch_first
+        )
+        self._pass.recorded += 1
 
     def parent(self, module: nn.Module) -> nn.Module | None:
         """Return the module that this one is a part of."""
@@ -132,12 +172,12 @@ class Inspector:
 
     def calls(self, module: nn.Module) -> int:
         """Return how many calls of this layer were recorded in this batch."""
-        return self._calls.get(module, 0)
+        return self._pass.calls[module]
 
     # Hooks.
 
     def _attach(self, stack: ExitStack) -> None:
-        self._claimed: set[nn.Module] = set()
+        self._claimed.clear()
         huggingface = HuggingfaceSource(self, self._hide)
 
         def keep(*handles: Any) -> None:
@@ -153,7 +193,7 @@ class Inspector:
             source = next((source for source in SOURCES if source.claims(module)), None)
             if source is not None:
                 keep(*source.attach(module, self))
-                if not isinstance(source, PackedSource):
+                if source.exclusive:
                     self._claimed.add(module)
             keep(*huggingface.watch_gate(module))
             keep(module.register_forward_hook(self._on_leave, always_call=True))
@@ -161,51 +201,41 @@ class Inspector:
         stack.enter_context(huggingface.watch())
         stack.enter_context(FusedWatch(self, self._owner))
 
-    def _begin_batch(self) -> None:
-        self._running: list[tuple[nn.Module, int, int]] = []
-        self._calls: dict[nn.Module, int] = {}
-        self._batch = BatchSummary()
-        self._valid: Tensor | None = None
-        self._sequence_first = False
-        self._hidden = False
-        self._recorded = self._blocks_done = 0
-        self._token_ids: Tensor | None = None
-
     def _on_start(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._begin_batch()
+        self._pass = _Pass()
         self._passes += 1
         ids = kwargs.get("input_ids", args[0] if args else None)
         if isinstance(ids, Tensor) and ids.ndim == 2 and not ids.is_floating_point():
-            self._token_ids = ids.detach()
+            self._pass.token_ids = ids.detach()
 
     def _on_enter(self, module: nn.Module, _: Any) -> None:
-        self._running.append((module, self._recorded, self._blocks_done))
+        self._pass.running.append((module, self._pass.recorded, self._pass.blocks))
         self._ran.add(module)
 
     def _on_leave(self, module: nn.Module, _: Any, output: Any) -> None:
-        while self._running:
-            entered, recorded, blocks = self._running.pop()
+        while self._pass.running:
+            entered, recorded, blocks = self._pass.running.pop()
             if entered is module:
                 # The innermost module of a list of modules that holds attention is a block.
                 repeated = isinstance(self._parents.get(module), (nn.ModuleList, nn.Sequential))
-                if repeated and self._recorded > recorded and self._blocks_done == blocks:
+                if repeated and self._pass.recorded > recorded and self._pass.blocks == blocks:
                     self._add_block(module, output)
                 return
 
     def _on_end(self, *_: Any) -> None:
         self._batches += 1
-        self._samples += self._batch.samples()
-        self._summary.add(self._batch)
-        self._batch = BatchSummary()
+        self._samples += self._pass.summary.samples()
+        self._summary.add(self._pass.summary)
+        self._pass.summary = BatchSummary()
 
     def _add_block(self, module: nn.Module, output: Any) -> None:
         hidden = first_tensor(output)
         if hidden is None or hidden.ndim != 3:
             return
-        self._blocks_done += 1
-        if self._sequence_first:
+        self._pass.blocks += 1
+        if self._pass.sequence_first:
             hidden = hidden.transpose(0, 1)
-        valid = self._valid
+        valid = self._pass.valid
         if valid is None or valid.shape != hidden.shape[:2]:
             valid = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
         found = measure_activations(hidden.detach(), valid)
@@ -213,27 +243,27 @@ class Inspector:
             path = self._paths[module]
             self._blocks[module] = ActivationGather(path, type(module).__name__)
         self._blocks[module].add(found)
-        self._batch.add_activations(self._paths[module], found.values)
+        self._pass.summary.add_activations(self._paths[module], found.values)
 
     @contextmanager
     def _hide(self) -> Iterator[None]:
         """Keep the watch of the fused kernel from seeing what is recorded anyhow."""
-        before, self._hidden = self._hidden, True
+        before, self._pass.hidden = self._pass.hidden, True
         try:
             yield
         finally:
-            self._hidden = before
+            self._pass.hidden = before
 
     def _owner(self) -> nn.Module | None:
-        if self._hidden or not self._running:
+        if self._pass.hidden or not self._pass.running:
             return None
-        if any(module in self._claimed for module, _, _ in self._running):
+        if any(module in self._claimed for module, _, _ in self._pass.running):
             return None
-        return self._running[-1][0]
+        return self._pass.running[-1][0]
 
     def _aligned_ids(self, states: AttentionStates, valid: Tensor) -> Tensor | None:
         """Move each sample's first real token to index 0, as positions are counted."""
-        ids = self._token_ids
+        ids = self._pass.token_ids
         tokens = states.key.shape[-2] - states.prefix
         if ids is None or not states.self_attention or ids.shape != valid.shape:
             return None
@@ -244,23 +274,6 @@ class Inspector:
         return ids.gather(-1, index.clamp(max=ids.shape[1] - 1))
 
     # What could not be measured.
-
-    def _find_silent(self) -> None:
-        """Name the layers that look like attention and were not read."""
-        for module, path in self._paths.items():
-            if path in self._unmeasured or not _looks_like_attention(module):
-                continue
-            related = any(_contains(path, self._paths[layer]) for layer in self._layers)
-            if related or any(_contains(path, other) for other in self._unmeasured):
-                continue
-            if module in self._ran:
-                self._unmeasured[path] = (
-                    f"{type(module).__name__} ran, but its attention is computed in a way that no "
-                    "source of the diagnostics sees: implement the Inspectable protocol, or use "
-                    "scaled_dot_product_attention"
-                )
-            else:
-                self._unmeasured[path] = f"{type(module).__name__} did not run"
 
     def _nothing_found(self) -> str:
         if not self._passes:
@@ -304,7 +317,7 @@ def inspect(
         name: see `Inspector`.
 
     Raises:
-        InspectionError: no attention was measured.
+        InspectionError: no attention was measured, or epsilon is not between 0 and 1.
 
     """
     with (
@@ -316,39 +329,6 @@ def inspect(
     return inspector.report()
 
 
-def call_model(model: Callable[..., Any], batch: object) -> Any:
-    """Call a model with a mapping of keyword arguments, a tuple of arguments, or one argument."""
-    if isinstance(batch, Mapping):
-        return model(**batch)
-    return model(*batch) if isinstance(batch, tuple) else model(batch)
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and back into its own mode afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def _is_leaf(module: nn.Module) -> bool:
     """Tell modules that hold no attention: torch's own layers without children."""
     return not any(module.children()) and type(module).__module__.startswith("torch.nn")
-
-
-def _looks_like_attention(module: nn.Module) -> bool:
-    return "attention" in type(module).__name__.lower() or "attn" in type(module).__name__.lower()
-
-
-def _contains(one: str, other: str) -> bool:
-    """Tell whether one path is the other, or inside it, or around it."""
-    return (
-        not one
-        or not other
-        or f"{one}.".startswith(f"{other}.")
-        or f"{other}.".startswith(f"{one}.")
-    )

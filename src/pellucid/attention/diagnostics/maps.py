@@ -1,121 +1,86 @@
-"""The maps of a report: grids of numbers, as PNG pictures and as inline SVG."""
+"""Which maps a report has to show."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from html import escape
-from io import BytesIO
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
+from pellucid.attention.diagnostics.drawing import Map
 from pellucid.attention.diagnostics.report import LayerReport, Report
-
-CELL_HEIGHT, LABEL_WIDTH, HEADER, MARGIN = 26, 200, 56, 12
-# From paper white to deep blue; what does not exist is grey.
-PAPER, INK, NOTHING = (250, 250, 247), (8, 48, 107), (214, 214, 210)
-
-
-@dataclass(frozen=True)
-class Map:
-    """A grid of numbers.
-
-    Attributes:
-        name: file name without its suffix.
-        title: what is shown.
-        rows: labels.
-        columns: labels.
-        values: one row a label; NaN where there is nothing.
-        low: number drawn in white.
-        high: number drawn in blue.
-        reverse: small numbers are the dark ones.
-        numbers: write each number into its cell.
-
-    """
-
-    name: str
-    title: str
-    rows: list[str]
-    columns: list[str]
-    values: list[list[float]]
-    low: float
-    high: float
-    reverse: bool = False
-    numbers: bool = True
-
-    def colour(self, value: float) -> tuple[int, int, int]:
-        """Return the colour of a number."""
-        if math.isnan(value):
-            return NOTHING
-        span = self.high - self.low
-        share = min(1.0, max(0.0, (value - self.low) / span)) if span > 0 else 0.0
-        share = 1.0 - share if self.reverse else share
-        red, green, blue = (round(p + share * (i - p)) for p, i in zip(PAPER, INK, strict=True))
-        return red, green, blue
-
-    @property
-    def cell_width(self) -> int:
-        """Width of a cell in pixels."""
-        return 46 if self.numbers else 12
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        width = LABEL_WIDTH + self.cell_width * len(self.columns) + MARGIN
-        return max(width, 420), HEADER + CELL_HEIGHT * len(self.rows) + MARGIN
 
 
 def report_maps(report: Report) -> list[Map]:
     """Return the maps of a report that have something to show."""
     maps = [
-        _head_map(report, "strongest", "Attention on the strongest key", "strongest_attention"),
-        _head_map(report, "first", "Attention on the first token", "first_attention"),
+        _head_map(report, "strongest-map", "Attention on the strongest key", "strongest_attention"),
+        _head_map(report, "first-map", "Attention on the first token", "first_attention"),
         _head_map(
             report,
-            "contribution",
+            "contribution-map",
             "Share of the strongest key in the output",
             "contribution_strongest",
         ),
-        _head_map(report, "drain", "Value norm of the strongest key / median", "drain_strongest"),
-        _head_map(report, "gate-low", "Share of gates below 0.05", "gate_low"),
-        _profile_map(report, "mass-profile", "Attention by position, mean over heads"),
+        _head_map(
+            report,
+            "drain-map",
+            "Value norm of the strongest key / median",
+            "drain_strongest",
+            reverse=True,
+        ),
+        _head_map(report, "gate-low-map", "Share of gates below 0.05", "gate_low"),
         _profile_map(
-            report, "value-norms", "Value norm / its median, by position, mean over heads"
+            report, "mass-profile", "Attention by position, mean over heads", _mean_attention
+        ),
+        _profile_map(
+            report,
+            "value-norms",
+            "Value norm / its median, by position, mean over heads",
+            _mean_relative_norm,
+            high=2.0,
         ),
         _channel_map(report),
     ]
     return [found for found in maps if found is not None]
 
 
-def _head_map(report: Report, name: str, title: str, metric: str) -> Map | None:
+def _head_map(
+    report: Report, name: str, title: str, metric: str, *, reverse: bool = False
+) -> Map | None:
     layers = [layer for layer in report.layers if metric in layer.metrics]
     if not layers:
         return None
-    drain = name == "drain"
     values = _rectangle([layer.metrics[metric].mean for layer in layers])
     columns = [f"h{head}" for head in range(len(values[0]))]
     rows = [layer.path or layer.kind for layer in layers]
-    return Map(f"{name}-map", title, rows, columns, values, 0.0, 1.0, reverse=drain)
+    return Map(name, title, rows, columns, values, 0.0, 1.0, reverse=reverse)
 
 
-def _profile_map(report: Report, name: str, title: str) -> Map | None:
-    norms = name == "value-norms"
-    values = _rectangle([_profile(layer, norms) for layer in report.layers])
+def _profile_map(
+    report: Report,
+    name: str,
+    title: str,
+    profile: Callable[[LayerReport], list[float]],
+    *,
+    high: float | None = None,
+) -> Map | None:
+    values = _rectangle([profile(layer) for layer in report.layers])
     if not values[0]:
         return None
     columns = [str(position) for position in range(len(values[0]))]
     rows = [layer.path or layer.kind for layer in report.layers]
-    high = 2.0 if norms else _largest(values)
+    high = _largest(values) if high is None else high
     return Map(name, title, rows, columns, values, 0.0, high, numbers=False)
 
 
-def _profile(layer: LayerReport, norms: bool) -> list[float]:
-    profile = np.array(layer.norm_profile if norms else layer.mass_profile, dtype=float)
-    if not norms:
-        return profile.mean(axis=0).tolist()
-    relative = profile / np.nanmedian(profile, axis=1, keepdims=True)
-    return relative.mean(axis=0).tolist()
+def _mean_attention(layer: LayerReport) -> list[float]:
+    return np.array(layer.mass_profile, dtype=float).mean(axis=0).tolist()
+
+
+def _mean_relative_norm(layer: LayerReport) -> list[float]:
+    norms = np.array(layer.norm_profile, dtype=float)
+    return (norms / np.nanmedian(norms, axis=1, keepdims=True)).mean(axis=0).tolist()
 
 
 def _channel_map(report: Report) -> Map | None:
@@ -140,77 +105,3 @@ def _rectangle(rows: list[list[float]]) -> list[list[float]]:
 
 def _largest(values: list[list[float]]) -> float:
     return max((number for row in values for number in row if not math.isnan(number)), default=1.0)
-
-
-def to_png(shown: Map) -> bytes:
-    """Draw a map."""
-    image = Image.new("RGB", shown.size, (255, 255, 255))
-    draw = ImageDraw.Draw(image)
-    font, small = ImageFont.load_default(15), ImageFont.load_default(12)
-    draw.text((MARGIN, 8), shown.title, fill=(20, 20, 20), font=font)
-    width = shown.cell_width
-    for index, label in enumerate(shown.columns):
-        if shown.numbers or index % 5 == 0:
-            draw.text((LABEL_WIDTH + index * width, 36), label, fill=(80, 80, 80), font=small)
-    for row, label in enumerate(shown.rows):
-        top = HEADER + row * CELL_HEIGHT
-        draw.text((MARGIN, top + 5), label[-30:], fill=(60, 60, 60), font=small)
-        for column, value in enumerate(shown.values[row]):
-            left = LABEL_WIDTH + column * width
-            box = (left, top, left + width - 2, top + CELL_HEIGHT - 3)
-            draw.rectangle(box, fill=shown.colour(value))
-            text = _text(shown, value)
-            draw.text((left + 5, top + 5), text, fill=_text_colour(shown, value), font=small)
-    buffer = BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def to_svg(shown: Map) -> str:
-    """Draw a map as an SVG element; each cell tells its number under the pointer."""
-    width, height = shown.size
-    cell = shown.cell_width
-    parts = [
-        f'<svg role="img" aria-label="{escape(shown.title)}" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}">'
-    ]
-    for index, label in enumerate(shown.columns):
-        if shown.numbers or index % 5 == 0:
-            x = LABEL_WIDTH + index * cell
-            parts.append(f'<text class="label" x="{x}" y="{HEADER - 8}">{escape(label)}</text>')
-    for row, label in enumerate(shown.rows):
-        top = HEADER + row * CELL_HEIGHT
-        parts.append(
-            f'<text class="label" x="{MARGIN}" y="{top + 16}">{escape(label[-30:])}</text>'
-        )
-        for column, value in enumerate(shown.values[row]):
-            parts.append(_svg_cell(shown, row, column, value))
-    return "".join([*parts, "</svg>"])
-
-
-def _svg_cell(shown: Map, row: int, column: int, value: float) -> str:
-    left, top = LABEL_WIDTH + column * shown.cell_width, HEADER + row * CELL_HEIGHT
-    number = "not measured" if math.isnan(value) else f"{value:.4g}"
-    hint = escape(f"{shown.rows[row]}, {shown.columns[column]}: {number}")
-    text = escape(_text(shown, value))
-    colour = _hex(_text_colour(shown, value))
-    written = f'<text x="{left + 5}" y="{top + 16}" fill="{colour}">{text}</text>' if text else ""
-    return (
-        f'<g><title>{hint}</title><rect x="{left}" y="{top}" width="{shown.cell_width - 2}" '
-        f'height="{CELL_HEIGHT - 3}" fill="{_hex(shown.colour(value))}"/>{written}</g>'
-    )
-
-
-def _text(shown: Map, value: float) -> str:
-    if math.isnan(value) or not shown.numbers:
-        return ""
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.3g}"
-
-
-def _text_colour(shown: Map, value: float) -> tuple[int, int, int]:
-    dark = sum(shown.colour(value)) < 380
-    return (255, 255, 255) if dark else (20, 20, 20)
-
-
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

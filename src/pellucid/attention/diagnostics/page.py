@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from pellucid.attention.diagnostics.maps import report_maps, to_svg
-from pellucid.attention.diagnostics.report import LayerReport, Report
-from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.diagnostics.drawing import to_svg
+from pellucid.attention.diagnostics.maps import report_maps
+from pellucid.attention.diagnostics.report import Report
+from pellucid.attention.estimates import Estimate
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
@@ -94,15 +95,7 @@ def _sink_rows(report: Report) -> Iterable[Sequence[object]]:
 def _token_rows(report: Report) -> Iterable[Sequence[object]]:
     for layer in report.layers:
         if layer.sink_tokens:
-            yield layer.path, token_list(report, layer)
-
-
-def token_list(report: Report, layer: LayerReport) -> str:
-    """Return the tokens that are sinks in a layer, with how often they are."""
-    return ", ".join(
-        f"{report.token_names.get(token, '#' + token)} {count}"
-        for token, count in list(layer.sink_tokens.items())[:8]
-    )
+            yield layer.path, report.sink_tokens_of(layer)
 
 
 def _activation_rows(report: Report) -> Iterable[Sequence[object]]:

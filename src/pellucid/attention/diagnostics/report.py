@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid.attention.diagnostics.running import Estimate
 from pellucid.attention.diagnostics.states import InspectionError
+from pellucid.attention.estimates import Estimate
 from pellucid.attention.records import dump_record, json_schema, load_record
 from pellucid.files import write_whole
 
@@ -130,6 +130,13 @@ class Report:
     notes: list[str]
     definitions: dict[str, str] = field(default_factory=dict)
     token_names: dict[str, str] = field(default_factory=dict)
+
+    def sink_tokens_of(self, layer: LayerReport) -> str:
+        """Return the eight most frequent tokens that are sinks in a layer, with their counts."""
+        return ", ".join(
+            f"{self.token_names.get(token, '#' + token)} {count}"
+            for token, count in list(layer.sink_tokens.items())[:8]
+        )
 
     def to_json(self) -> str:
         """Return the report as JSON, NaN as null, with its format and version."""

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Two-sided 95 % quantile of the normal distribution.
-Z95 = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over samples and how well it is known.
-
-    Attributes:
-        mean: NaN if there were no samples.
-        half_width: half of the 95 % normal confidence interval; NaN below two samples.
-        samples: how many samples had a value.
-
-    """
-
-    mean: float
-    half_width: float
-    samples: int
+from pellucid.attention.estimates import Z95, Estimate
 
 
 class Running:

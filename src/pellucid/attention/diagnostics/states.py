@@ -91,8 +91,3 @@ class Inspectable(Protocol):
 
         """
         ...
-
-
-def split_output_weight(weight: Tensor, heads: int) -> Tensor:
-    """Cut a weight of shape (heads · value_dim, width) into (heads, value_dim, width)."""
-    return weight.unflatten(0, (heads, -1))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.attention.diagnostics.gather import ActivationGather, LayerGather, to_numpy
-from pellucid.attention.diagnostics.running import Estimate, Running
+from pellucid.attention.diagnostics.running import Running
+from pellucid.attention.estimates import Estimate
 
 DEFINITIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -90,11 +91,10 @@ class Summary:
             result["max_activation"] = result["inf_norm"]
             norms = [block.metrics["inf_norm"].estimate() for block in blocks]
             result["inf_norm"] = max(norms, key=lambda norm: norm.mean)
-        gated = [layer for layer in layers if layer.gate_peak is not None]
+        gated = [layer for layer in layers if layer.gates]
         if gated:
-            reports = [layer.report() for layer in gated]
-            dead = sum(report.dead_gates for report in reports)
-            share = dead / sum(report.gates for report in reports)
+            dead = sum(layer.dead_gates for layer in gated)
+            share = dead / sum(layer.gates for layer in gated)
             result["dead_gates"] = Estimate(share, float("nan"), len(gated))
         return result
 

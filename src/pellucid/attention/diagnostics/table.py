@@ -7,7 +7,6 @@ import math
 from rich.table import Table
 from rich.text import Text
 
-from pellucid.attention.diagnostics.page import token_list
 from pellucid.attention.diagnostics.report import LayerReport, Report
 from pellucid.untrusted import printable
 
@@ -34,7 +33,7 @@ def layer_table(report: Report) -> Table:
             _number(_mean(layer, "sink_any")),
             _strongest(layer),
             _number(_mean(layer, "delta_logit")),
-            _plain(token_list(report, layer)),
+            _plain(report.sink_tokens_of(layer)),
         )
     for path, reason in report.unmeasured.items():
         table.add_row(_plain(path), _plain(f"not measured: {reason}", style="yellow"))

@@ -7,28 +7,42 @@ from pellucid.attention.experiments.claims import (
     SINK,
     Claim,
     Seed,
-    end,
     has_sink,
     is_drained,
-    peak,
-    start,
+    lower,
+    of_one,
 )
+from pellucid.attention.experiments.runs import Run, end, peak, start
 
-PAPER, LOOP = "VGA paper", "VGA paper, §3"
+PAPER, LOOP, OURS = "VGA paper", "VGA paper, §3", "this library"
+_SQUARE = ("iga-key", "vga-key", "iga-query", "vga-query")
 
 
-def _pathology(runs: Seed) -> bool:
-    run = runs["vanilla"]
+def _has_pathology(run: Run) -> bool:
     rises = end(run, "delta_logit") > start(run, "delta_logit") + 1
     return has_sink(run) and rises and is_drained(run)
 
 
-def _lower(name: str, one: str, other: str):
-    return lambda runs: end(runs[one], name) < end(runs[other], name)
+def _never_sinks(title: str, source: str, group: str) -> Claim:
+    return of_one(
+        f"{title}: Attn_⟨s⟩ never above {SINK}",
+        source,
+        group,
+        lambda run: peak(run, "attention") <= SINK,
+    )
 
 
-def _no_sink(group: str):
-    return lambda runs: peak(runs[group], "attention") <= SINK
+def _not_drained(title: str, group: str) -> Claim:
+    return of_one(f"{title}: ‖V_s‖ is not drained", PAPER, group, lambda run: not is_drained(run))
+
+
+def _as_good(title: str, group: str) -> Claim:
+    return Claim(
+        f"{title}: backcopy risk no higher than vanilla's",
+        PAPER,
+        lambda runs: end(runs[group], "backcopy") <= end(runs["vanilla"], "backcopy"),
+        (group, "vanilla"),
+    )
 
 
 def _placement_matters_more(runs: Seed) -> bool:
@@ -45,210 +59,130 @@ def _placement_matters_more(runs: Seed) -> bool:
 
 
 CLAIMS = (
-    Claim(
+    of_one(
         f"vanilla: Attn_⟨s⟩ ends above {SINK}, Δlogit rises, ‖V_s‖ falls below half the median",
         "Guo et al., VGA paper",
-        _pathology,
-        ("vanilla",),
+        "vanilla",
+        _has_pathology,
     ),
-    Claim(
-        "IGA, key: a smaller sink than vanilla",
-        PAPER,
-        _lower("attention", "iga-key", "vanilla"),
-        ("vanilla", "iga-key"),
+    lower("IGA, key: a smaller sink than vanilla", PAPER, "attention", "iga-key", "vanilla"),
+    lower("VGA, key: a larger Δlogit than vanilla", OURS, "delta_logit", "vanilla", "vga-key"),
+    _never_sinks("VGA, key", PAPER, "vga-key"),
+    _never_sinks("VGA, query", PAPER, "vga-query"),
+    _not_drained("VGA, key", "vga-key"),
+    _not_drained("VGA, query", "vga-query"),
+    lower("VGA, key: a smaller sink than IGA, key", PAPER, "attention", "vga-key", "iga-key"),
+    lower(
+        "VGA, query: a smaller sink than IGA, query", PAPER, "attention", "vga-query", "iga-query"
     ),
-    Claim(
-        "VGA, key: a larger Δlogit than vanilla",
-        "this library",
-        lambda runs: end(runs["vga-key"], "delta_logit") > end(runs["vanilla"], "delta_logit"),
-        ("vga-key", "vanilla"),
-    ),
-    Claim(f"VGA, key: Attn_⟨s⟩ never above {SINK}", PAPER, _no_sink("vga-key"), ("vga-key",)),
-    Claim(f"VGA, query: Attn_⟨s⟩ never above {SINK}", PAPER, _no_sink("vga-query"), ("vga-query",)),
-    Claim(
-        "VGA, key: ‖V_s‖ is not drained",
-        PAPER,
-        lambda runs: not is_drained(runs["vga-key"]),
-        ("vga-key",),
-    ),
-    Claim(
-        "VGA, query: ‖V_s‖ is not drained",
-        PAPER,
-        lambda runs: not is_drained(runs["vga-query"]),
-        ("vga-query",),
-    ),
-    Claim(
-        "VGA, key: a smaller sink than IGA, key",
-        PAPER,
-        _lower("attention", "vga-key", "iga-key"),
-        ("vga-key", "iga-key"),
-    ),
-    Claim(
-        "VGA, query: a smaller sink than IGA, query",
-        PAPER,
-        _lower("attention", "vga-query", "iga-query"),
-        ("vga-query", "iga-query"),
-    ),
-    Claim(
-        "VGA, query: a smaller sink than VGA, key",
-        "this library",
-        _lower("attention", "vga-query", "vga-key"),
-        ("vga-query", "vga-key"),
-    ),
-    Claim(
-        "VGA, key: backcopy risk no higher than vanilla's",
-        PAPER,
-        lambda runs: end(runs["vga-key"], "backcopy") <= end(runs["vanilla"], "backcopy"),
-        ("vga-key", "vanilla"),
-    ),
-    Claim(
-        "VGA, query: backcopy risk no higher than vanilla's",
-        PAPER,
-        lambda runs: end(runs["vga-query"], "backcopy") <= end(runs["vanilla"], "backcopy"),
-        ("vga-query", "vanilla"),
-    ),
+    lower("VGA, query: a smaller sink than VGA, key", OURS, "attention", "vga-query", "vga-key"),
+    _as_good("VGA, key", "vga-key"),
+    _as_good("VGA, query", "vga-query"),
     Claim(
         "placement moves Attn_⟨s⟩ more than the gate's signal does",
-        "this library",
+        OURS,
         _placement_matters_more,
-        ("iga-key", "vga-key", "iga-query", "vga-query"),
+        _SQUARE,
     ),
-    Claim(
-        f"off-by-one: Attn_⟨s⟩ never above {SINK}",
-        "Miller 2023",
-        _no_sink("off-by-one"),
-        ("off-by-one",),
-    ),
-    Claim(
-        f"learned sink: Attn_⟨s⟩ never above {SINK}",
-        "its purpose",
-        _no_sink("learned-sink"),
-        ("learned-sink",),
-    ),
-    Claim(
+    _never_sinks("off-by-one", "Miller 2023", "off-by-one"),
+    _never_sinks("learned sink", "its purpose", "learned-sink"),
+    lower(
         "registers: a smaller sink at ⟨s⟩ than vanilla",
         "Darcet et al. 2023",
-        _lower("attention", "registers", "vanilla"),
-        ("registers", "vanilla"),
+        "attention",
+        "registers",
+        "vanilla",
     ),
 )
 
 
-def _closed(group: str):
-    return lambda runs: end(runs[group], "grad_value") < end(runs["vanilla"], "grad_value") / 10
+def _closed(title: str, source: str, group: str) -> Claim:
+    return Claim(
+        f"{title}: ‖∂L/∂V_s‖ ends below a tenth of vanilla's",
+        source,
+        lambda runs: end(runs[group], "grad_value") < end(runs["vanilla"], "grad_value") / 10,
+        (group, "vanilla"),
+    )
+
+
+def _drained_if_detached(title: str, group: str) -> Claim:
+    return of_one(
+        f"{title}: without the gradient through the gate's signal there is a drain",
+        LOOP,
+        f"{group}+detached-gate-signal",
+        is_drained,
+    )
 
 
 MECHANISM_CLAIMS = (
-    Claim(
+    of_one(
         "the drain needs ∂L/∂V_s: without it, and without a gate, ‖V_s‖ is not drained",
         LOOP,
-        lambda runs: not is_drained(runs["vanilla+no-sink-value-gradient"]),
-        ("vanilla+no-sink-value-gradient",),
+        "vanilla+no-sink-value-gradient",
+        lambda run: not is_drained(run),
     ),
-    Claim(
+    of_one(
         f"the sink needs ∂L/∂V_s: without it, and without a gate, Attn_⟨s⟩ ends below {SINK}",
         LOOP,
-        lambda runs: not has_sink(runs["vanilla+no-sink-value-gradient"]),
-        ("vanilla+no-sink-value-gradient",),
+        "vanilla+no-sink-value-gradient",
+        lambda run: not has_sink(run),
     ),
-    Claim(
+    of_one(
         "with a tenth of all value gradients the sink stays",
         "V-scale, arXiv:2603.17771",
-        lambda runs: has_sink(runs["vanilla+value-gradients-tenth"]),
-        ("vanilla+value-gradients-tenth",),
+        "vanilla+value-gradients-tenth",
+        has_sink,
     ),
-    Claim(
+    of_one(
         "VGA, key: the gate at ⟨s⟩ ends below .05",
         LOOP,
-        lambda runs: end(runs["vga-key"], "gate_sink") < 0.05,
-        ("vga-key",),
+        "vga-key",
+        lambda run: end(run, "gate_sink") < 0.05,
     ),
-    Claim(
-        "VGA, key: ‖∂L/∂V_s‖ ends below a tenth of vanilla's",
-        LOOP,
-        _closed("vga-key"),
-        ("vga-key", "vanilla"),
-    ),
-    Claim(
-        "VGA, query: ‖∂L/∂V_s‖ ends below a tenth of vanilla's",
-        "this library",
-        _closed("vga-query"),
-        ("vga-query", "vanilla"),
-    ),
-    Claim(
-        "VGA, key: abs ∂L/∂s_i0 ends below vanilla's",
-        "this library",
-        _lower("grad_score", "vga-key", "vanilla"),
-        ("vga-key", "vanilla"),
-    ),
-    Claim(
+    _closed("VGA, key", LOOP, "vga-key"),
+    _closed("VGA, query", OURS, "vga-query"),
+    lower("VGA, key: abs ∂L/∂s_i0 ends below vanilla's", OURS, "grad_score", "vga-key", "vanilla"),
+    lower(
         "VGA, query: abs ∂L/∂s_i0 ends below key-side VGA's",
-        "this library",
-        _lower("grad_score", "vga-query", "vga-key"),
-        ("vga-query", "vga-key"),
+        OURS,
+        "grad_score",
+        "vga-query",
+        "vga-key",
     ),
-    Claim(
-        "VGA, key: without the gradient through the gate's signal there is a drain",
-        LOOP,
-        lambda runs: is_drained(runs["vga-key+detached-gate-signal"]),
-        ("vga-key+detached-gate-signal",),
-    ),
-    Claim(
-        "VGA, query: without the gradient through the gate's signal there is a drain",
-        LOOP,
-        lambda runs: is_drained(runs["vga-query+detached-gate-signal"]),
-        ("vga-query+detached-gate-signal",),
-    ),
+    _drained_if_detached("VGA, key", "vga-key"),
+    _drained_if_detached("VGA, query", "vga-query"),
 )
 
 
-def _mended_drain(group: str):
-    return lambda runs: end(runs[group], "drain_ratio") >= DRAIN
+def _drain_ends(text: str, source: str, group: str) -> Claim:
+    return of_one(text, source, group, lambda run: end(run, "drain_ratio") >= DRAIN)
 
 
-def _mended_sink(group: str):
-    return lambda runs: end(runs[group], "first_token_attention") <= SINK
+def _sink_ends(text: str, source: str, group: str) -> Claim:
+    return of_one(text, source, group, lambda run: end(run, "first_token_attention") <= SINK)
 
 
 MENDING_CLAIMS = (
-    Claim("VGA, key, put on afterwards ends the drain", PAPER, _mended_drain("key"), ("key",)),
-    Claim(
-        "VGA, query, put on afterwards ends the drain", PAPER, _mended_drain("query"), ("query",)
+    _drain_ends("VGA, key, put on afterwards ends the drain", PAPER, "key"),
+    _drain_ends("VGA, query, put on afterwards ends the drain", PAPER, "query"),
+    _sink_ends(f"VGA, key, put on afterwards brings attention on ⟨s⟩ to {SINK}", PAPER, "key"),
+    _sink_ends(f"VGA, query, put on afterwards brings attention on ⟨s⟩ to {SINK}", PAPER, "query"),
+    _drain_ends("the recipe's penalties end the drain without a gate", OURS, "none-recipe"),
+    _sink_ends(
+        f"the sink penalty brings attention on ⟨s⟩ to {SINK} without a gate", OURS, "none-sink"
     ),
-    Claim(
-        f"VGA, key, put on afterwards brings attention on ⟨s⟩ to {SINK}",
-        PAPER,
-        _mended_sink("key"),
-        ("key",),
-    ),
-    Claim(
-        f"VGA, query, put on afterwards brings attention on ⟨s⟩ to {SINK}",
-        PAPER,
-        _mended_sink("query"),
-        ("query",),
-    ),
-    Claim(
-        "the recipe's penalties end the drain without a gate",
-        "this library",
-        _mended_drain("none-recipe"),
-        ("none-recipe",),
-    ),
-    Claim(
-        f"the sink penalty brings attention on ⟨s⟩ to {SINK} without a gate",
-        "this library",
-        _mended_sink("none-sink"),
-        ("none-sink",),
-    ),
-    Claim(
+    lower(
         "recipe + sink: a lower loss with VGA, key, than without a gate",
-        "this library",
-        _lower("loss", "key-sink", "none-sink"),
-        ("key-sink", "none-sink"),
+        OURS,
+        "loss",
+        "key-sink",
+        "none-sink",
     ),
-    Claim(
+    lower(
         "recipe + sink: a lower loss with VGA, query, than without a gate",
-        "this library",
-        _lower("loss", "query-sink", "none-sink"),
-        ("query-sink", "none-sink"),
+        OURS,
+        "loss",
+        "query-sink",
+        "none-sink",
     ),
 )

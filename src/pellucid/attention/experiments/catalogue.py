@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
 from types import MappingProxyType
 
 from pellucid.attention.experiments.backcopy_claims import CLAIMS, MECHANISM_CLAIMS, MENDING_CLAIMS
@@ -19,7 +18,6 @@ from pellucid.attention.experiments.language_claims import (
 )
 from pellucid.attention.experiments.mending import MENDINGS, mending_run
 from pellucid.attention.experiments.methods import METHODS
-from pellucid.attention.experiments.runs import Run
 from pellucid.attention.experiments.summary import (
     Column,
     Groups,
@@ -29,7 +27,7 @@ from pellucid.attention.experiments.summary import (
     highest,
     panel,
 )
-from pellucid.attention.experiments.training import BackcopyConfig, train
+from pellucid.attention.experiments.training import backcopy_run, long_run
 from pellucid.errors import ConfigError
 
 SEEDS = 4
@@ -38,7 +36,6 @@ LANGUAGE_SEEDS = 2
 
 _METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 _SQUARE = ("vanilla", "iga-key", "vga-key", "iga-query", "vga-query")
-_LONG_STEPS, _LONG_POINTS = 1200, 24
 _OTHERS = tuple(name for name in METHODS if name not in _SQUARE)
 
 _LANGUAGE_TITLES = {
@@ -49,7 +46,7 @@ _LANGUAGE_TITLES = {
     )
 }
 
-# "method" or "method+intervention".
+# Groups as `backcopy_run` takes them.
 _MECHANISM_TITLES = {
     "vanilla": "vanilla",
     "vanilla+no-sink-value-gradient": "vanilla, ∂L/∂V_s × 0",
@@ -76,27 +73,6 @@ _GATES = (
     at_end("gate_trigger", "at triggers"),
     at_end("gate_other", "elsewhere"),
 )
-
-
-def _backcopy_run(group: str, seed: int, quick: bool) -> Run:
-    return _train(BackcopyConfig(*_split(group, seed)), group, quick)
-
-
-def _long_run(group: str, seed: int, quick: bool) -> Run:
-    config = replace(BackcopyConfig(*_split(group, seed)), steps=_LONG_STEPS, points=_LONG_POINTS)
-    return _train(config, group, quick)
-
-
-def _split(group: str, seed: int) -> tuple[str, int, str]:
-    method, _, intervention = group.partition("+")
-    return method, seed, intervention or "none"
-
-
-def _train(config: BackcopyConfig, group: str, quick: bool) -> Run:
-    if quick:
-        config = replace(config, length=32, batch=4, steps=4, points=2, held_out=8)
-    _, points = train(config)
-    return Run(group, config.seed, asdict(config), points)
 
 
 def _backcopy_panels(groups: Groups) -> Mapping[str, Sequence[Panel]]:
@@ -208,7 +184,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             folder="backcopy",
             groups=_METHOD_TITLES,
             seeds=SEEDS,
-            make_run=_backcopy_run,
+            make_run=backcopy_run,
             columns=(*_OUTCOME, *_GATES),
             panels=_backcopy_panels,
             claims=CLAIMS,
@@ -218,7 +194,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             folder="backcopy-long",
             groups={name: _METHOD_TITLES[name] for name in _SQUARE},
             seeds=LONG_SEEDS,
-            make_run=_long_run,
+            make_run=long_run,
             columns=(*_OUTCOME, *_GATES),
             panels=_square_panels("backcopy-long"),
             claims=CLAIMS,
@@ -228,7 +204,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             folder="backcopy",
             groups=_MECHANISM_TITLES,
             seeds=SEEDS,
-            make_run=_backcopy_run,
+            make_run=backcopy_run,
             columns=_MECHANISM_COLUMNS,
             panels=_mechanism_panels,
             claims=MECHANISM_CLAIMS,

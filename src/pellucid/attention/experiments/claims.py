@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pellucid.attention.experiments.runs import Run
-from pellucid.attention.experiments.summary import Groups, value
+from pellucid.attention.experiments.runs import Run, end
+from pellucid.attention.experiments.summary import Groups
 
 Seed = Mapping[str, Run]
 """The runs of one seed, by group."""
@@ -35,6 +35,18 @@ class Claim:
     groups: Sequence[str]
 
 
+def of_one(text: str, source: str, group: str, holds: Callable[[Run], bool]) -> Claim:
+    """Return a claim about the run of one group."""
+    return Claim(text, source, lambda runs: holds(runs[group]), (group,))
+
+
+def lower(text: str, source: str, name: str, one: str, other: str) -> Claim:
+    """Return the claim that a figure ends lower in one group than in another."""
+    return Claim(
+        text, source, lambda runs: end(runs[one], name) < end(runs[other], name), (one, other)
+    )
+
+
 def verdicts(groups: Groups, claims: Sequence[Claim]) -> str:
     """Return a Markdown table of the claims whose groups were all run."""
     lines = ["| claim | whose | holds in |", "|---|---|---|"]
@@ -54,21 +66,6 @@ def count(groups: Groups, claim: Claim) -> tuple[int, int]:
         for seed in seeds
     ]
     return sum(held), len(held)
-
-
-def end(run: Run, name: str) -> float:
-    """Return a figure of the last measurement."""
-    return value(run.last, name)
-
-
-def peak(run: Run, name: str) -> float:
-    """Return a figure's highest measurement."""
-    return max(value(point, name) for point in run.points)
-
-
-def start(run: Run, name: str) -> float:
-    """Return a figure of the first measurement."""
-    return value(run.points[0], name)
 
 
 def has_sink(run: Run) -> bool:

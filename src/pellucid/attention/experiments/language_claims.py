@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pellucid.attention.experiments.claims import DRAIN, Claim, Seed, end, start
+from pellucid.attention.experiments.claims import DRAIN, Claim, Seed, lower, of_one
 from pellucid.attention.experiments.methods import METHODS
-from pellucid.attention.experiments.runs import Run
+from pellucid.attention.experiments.runs import Run, end, start
 from pellucid.attention.experiments.summary import Published
 
 # Paper's tables of BERT-base and OPT-125m, arXiv:2510.09017.
@@ -48,16 +48,11 @@ PUBLISHED_ENCODER = _published("BERT-base", _BERT)
 
 
 def _vanilla(text: str, holds: Callable[[Run], bool]) -> Claim:
-    return Claim(f"vanilla: {text}", PATHOLOGY, lambda s: holds(s["vanilla"]), ["vanilla"])
+    return of_one(f"vanilla: {text}", PATHOLOGY, "vanilla", holds)
 
 
 def _below(group: str, text: str, name: str, source: str, other: str = "vanilla") -> Claim:
-    """Return the claim that a figure ends lower than another group's."""
-
-    def holds(seed: Seed) -> bool:
-        return end(seed[group], name) < end(seed[other], name)
-
-    return Claim(f"{METHODS[group].title}: {text}", source, holds, [group, other])
+    return lower(f"{METHODS[group].title}: {text}", source, name, group, other)
 
 
 def cost(run: Run, bits: str) -> float:
@@ -110,12 +105,7 @@ _OTHERS = (
     ),
     _below("vga-key", "a smaller kurtosis than IGA, key", "kurtosis", PAPER, "iga-key"),
     _below("vga-key", "a lower perplexity than vanilla", "perplexity", "VGA paper, OPT"),
-    Claim(
-        "registers: a larger kurtosis than vanilla",
-        PAPER,
-        lambda s: end(s["registers"], "kurtosis") > end(s["vanilla"], "kurtosis"),
-        ["registers", "vanilla"],
-    ),
+    lower("registers: a larger kurtosis than vanilla", PAPER, "kurtosis", "vanilla", "registers"),
 )
 
 DECODER_CLAIMS: Sequence[Claim] = (*_GROWN, _extreme("peak_first", "⟨s⟩"), *_OTHERS)

@@ -19,7 +19,11 @@ from torch.nn import functional as F
 
 from pellucid.attention.experiments.backcopy import Batch, sonnet_task
 from pellucid.attention.experiments.runs import Run
-from pellucid.attention.experiments.training import BackcopyConfig, training_batches
+from pellucid.attention.experiments.training import (
+    BackcopyConfig,
+    optimiser_of,
+    training_batches,
+)
 from pellucid.attention.retrofit import Retrofit, retrofit
 from pellucid.attention.retrofit.finetune import Recipe, fine_tune
 from pellucid.attention.retrofit.measures import simple_measures
@@ -87,12 +91,7 @@ def trained_gpt2(config: BackcopyConfig) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = _gpt2(config)
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=config.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=config.weight_decay,
-    )
+    optimiser = optimiser_of(model, config)
     for step, batch in enumerate(training_batches(sonnet_task(), config)):
         if step == config.steps:
             break

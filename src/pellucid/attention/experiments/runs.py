@@ -11,11 +11,13 @@ from typing import Any
 
 from pellucid.errors import DataError
 from pellucid.files import appearing_whole
+from pellucid.untrusted import parse_json
 
 FORMAT = "pellucid-experiment-run"
 VERSION = 1
 
-Point = Mapping[str, float]
+Point = Mapping[str, float | None]
+"""Figures by name; None where there was no number, for JSON has no NaN."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,27 @@ class Run:
         return self.points[-1]
 
 
+def value(point: Point, name: str) -> float:
+    """Return a figure of a point, NaN where there is none."""
+    found = point.get(name)
+    return float("nan") if found is None else float(found)
+
+
+def start(run: Run, name: str) -> float:
+    """Return a figure of the first measurement."""
+    return value(run.points[0], name)
+
+
+def end(run: Run, name: str) -> float:
+    """Return a figure of the last measurement."""
+    return value(run.last, name)
+
+
+def peak(run: Run, name: str) -> float:
+    """Return a figure's highest measurement."""
+    return max(value(point, name) for point in run.points)
+
+
 def run_name(group: str, seed: int) -> str:
     """Return the name of a run's file, without the suffix."""
     return f"{group}-{seed}"
@@ -55,7 +78,7 @@ def write_run(folder: Path, run: Run) -> Path:
     """Write a run's file, whole or not at all; the folder is made if there is none."""
     head = {"format": FORMAT, "version": VERSION, "group": run.group, "seed": run.seed}
     lines = [json.dumps(head | {"config": dict(run.config)})]
-    lines += [json.dumps({name: _short(value) for name, value in p.items()}) for p in run.points]
+    lines += [json.dumps({name: _short(found) for name, found in p.items()}) for p in run.points]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{run.name}.jsonl"
     with appearing_whole(path) as partial:
@@ -71,7 +94,7 @@ def read_run(path: Path) -> Run:
 
     """
     try:
-        head, *points = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        head, *points = map(parse_json, path.read_text(encoding="utf-8").splitlines())
         if head["format"] != FORMAT or head["version"] != VERSION or not points:
             raise DataError(f"{path} is no run file of version {VERSION}: run the experiment anew.")
         return Run(head["group"], head["seed"], head["config"], points)
@@ -101,9 +124,9 @@ def read_groups(folder: Path, groups: Iterable[str]) -> dict[str, list[Run]]:
 
 
 def _but_seed(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in run.config.items() if name != "seed"}
+    return {name: setting for name, setting in run.config.items() if name != "seed"}
 
 
-def _short(value: float) -> float | None:
+def _short(found: float | None) -> float | None:
     """Six digits say all that a measurement knows; JSON has no NaN."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    return None if found is None or not math.isfinite(found) else float(f"{found:.6g}")

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+from pellucid.attention.estimates import T95
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def interval(values: Sequence[float]) -> Interval:
     if count == 1:
         return Interval(mean, math.nan, 1)
     variance = sum((value - mean) ** 2 for value in known) / (count - 1)
-    return Interval(mean, _T95[count - 2] * math.sqrt(variance / count), count)
+    return Interval(mean, T95[count - 2] * math.sqrt(variance / count), count)
 
 
 def decimals(mean: float, half_width: float) -> int:

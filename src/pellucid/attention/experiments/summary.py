@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pellucid.attention.experiments.charts import Line, Panel
-from pellucid.attention.experiments.runs import Run
+from pellucid.attention.experiments.runs import Point, Run, end, peak, start, value
 from pellucid.attention.experiments.statistics import Interval, interval
 
 Groups = Mapping[str, Sequence[Run]]
@@ -42,28 +42,22 @@ class Published:
 
 def at_start(name: str, title: str) -> Column:
     """Return the column of a figure's first measurement."""
-    return Column(title, lambda run: value(run.points[0], name))
+    return Column(title, lambda run: start(run, name))
 
 
 def at_end(name: str, title: str) -> Column:
     """Return the column of a figure's last measurement."""
-    return Column(title, lambda run: value(run.last, name))
+    return Column(title, lambda run: end(run, name))
 
 
 def change(name: str, title: str) -> Column:
     """Return the column of a figure's last measurement less its first."""
-    return Column(title, lambda run: value(run.last, name) - value(run.points[0], name))
+    return Column(title, lambda run: end(run, name) - start(run, name))
 
 
 def highest(name: str, title: str) -> Column:
     """Return the column of a figure's highest measurement of the run."""
-    return Column(title, lambda run: max(value(point, name) for point in run.points))
-
-
-def value(point: Mapping[str, float | None], name: str) -> float:
-    """Return a figure of a point, NaN where there is none."""
-    found = point.get(name)
-    return float("nan") if found is None else float(found)
+    return Column(title, lambda run: peak(run, name))
 
 
 def intervals(groups: Groups, columns: Sequence[Column]) -> dict[str, dict[str, Interval]]:
@@ -110,5 +104,5 @@ def _line(label: str, runs: Sequence[Run], name: str) -> Line:
     )
 
 
-def _known(points: tuple[Mapping[str, float], ...], name: str) -> bool:
+def _known(points: tuple[Point, ...], name: str) -> bool:
     return all(point.get(name) is not None for point in points)

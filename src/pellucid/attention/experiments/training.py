@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from pellucid.attention.experiments.backcopy import BackcopyTask, Batch, sonnet_task
 from pellucid.attention.experiments.interventions import intervene
 from pellucid.attention.experiments.probe import Figures, measure
+from pellucid.attention.experiments.runs import Run
 from pellucid.attention.experiments.transformer import Transformer, TransformerConfig, build
 from pellucid.errors import ConfigError, DataError
 
 _HELD_OUT_SEED = 1_000_003
 # Steps whose sequences are drawn at once, which is much faster than one by one.
 _DRAWN = 50
+_LONG_STEPS, _LONG_POINTS = 1200, 24
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,29 @@ class BackcopyConfig:
             raise ConfigError(f"points must be between 1 and steps; got {self.points}.")
 
 
+def backcopy_run(group: str, seed: int, quick: bool) -> Run:
+    """Train one decoder and measure it; its group is "method" or "method+intervention"."""
+    return _run(group, _config(group, seed), quick)
+
+
+def long_run(group: str, seed: int, quick: bool) -> Run:
+    """Do the same with more steps."""
+    config = replace(_config(group, seed), steps=_LONG_STEPS, points=_LONG_POINTS)
+    return _run(group, config, quick)
+
+
+def _config(group: str, seed: int) -> BackcopyConfig:
+    method, _, intervention = group.partition("+")
+    return BackcopyConfig(method, seed, intervention or "none")
+
+
+def _run(group: str, config: BackcopyConfig, quick: bool) -> Run:
+    if quick:
+        config = replace(config, length=32, batch=4, steps=4, points=2, held_out=8)
+    _, points = train(config)
+    return Run(group, config.seed, asdict(config), points)
+
+
 def train(
     config: BackcopyConfig, on_point: Callable[[int], None] | None = None
 ) -> tuple[Transformer, list[Figures]]:
@@ -84,12 +110,7 @@ def train(
     )
     layer = model.attention()
     intervene(layer, config.intervention)
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=config.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=config.weight_decay,
-    )
+    optimiser = optimiser_of(model, config)
     held_out = task.sample(config.held_out, config.length, _HELD_OUT_SEED, 0)
     measured = {round(i * config.steps / config.points) for i in range(config.points + 1)}
     points = []
@@ -110,6 +131,16 @@ def train(
         loss.backward()
         optimiser.step()
     return model, points
+
+
+def optimiser_of(model: nn.Module, config: BackcopyConfig) -> torch.optim.AdamW:
+    """Make the optimiser of a run."""
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=config.weight_decay,
+    )
 
 
 def training_batches(task: BackcopyTask, config: BackcopyConfig) -> Iterator[Batch]:

@@ -8,14 +8,13 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
-from pellucid.attention.diagnostics.inspector import call_model, evaluation_mode
 from pellucid.attention.neighbours.maps import MapAttention
+from pellucid.attention.passes import call_model, evaluation_mode
 from pellucid.attention.quantisation.config import QuantisationConfig
 from pellucid.attention.quantisation.layers import find_layers, replace_multihead
 from pellucid.attention.quantisation.sites import AttentionSite, LayerSite, MapSite, Progress, Site
+from pellucid.attention.quantisation.watch import AttentionWatch
 from pellucid.errors import ConfigError
 
 
@@ -148,7 +147,7 @@ class Quantised:
                 f"There is nothing to quantise in {type(self.model).__name__}: "
                 + "; ".join(f"{path}: {reason}" for path, reason in self.left_out.items())
             )
-        watch = _AttentionWatch(self.model, self._attention_site)
+        watch = AttentionWatch(self.model, self._attention_site)
         stack.callback(watch.remove)
         hook = self.model.register_forward_pre_hook(self._on_start, with_kwargs=True)
         stack.callback(hook.remove)
@@ -179,61 +178,6 @@ class Quantised:
             self.sites[name] = AttentionSite(name, self.config, self.progress)
         site = self.sites.get(name)
         return site if isinstance(site, AttentionSite) else None
-
-
-class _AttentionWatch(TorchFunctionMode):
-    """Takes the place of the fused kernel during a model's passes.
-
-    Args:
-        model: the model.
-        site: returns the site of the module of this name; None: leave it alone.
-
-    """
-
-    def __init__(self, model: nn.Module, site: Callable[[str], AttentionSite | None]) -> None:
-        super().__init__()
-        self._site = site
-        self._running: list[str] = []
-        self._hooks: list[Any] = [
-            model.register_forward_pre_hook(lambda *_: self._begin()),
-            model.register_forward_hook(lambda *_: self._end(), always_call=True),
-        ]
-        for path, module in model.named_modules():
-            if any(module.children()):
-                self._hooks += [
-                    module.register_forward_pre_hook(lambda *_, path=path: self._enter(path)),
-                    module.register_forward_hook(lambda *_: self._leave(), always_call=True),
-                ]
-
-    def remove(self) -> None:
-        for hook in self._hooks:
-            hook.remove()
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        if func is F.scaled_dot_product_attention and self._running:
-            site = self._site(self._running[-1])
-            if site is not None:
-                return site.attend(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-    def _begin(self) -> None:
-        self._running = []
-        self.__enter__()
-
-    def _end(self) -> None:
-        self.__exit__(None, None, None)
-
-    def _enter(self, path: str) -> None:
-        self._running.append(path)
-
-    def _leave(self) -> None:
-        self._running.pop()
 
 
 def quantise(

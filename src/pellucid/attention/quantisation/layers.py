@@ -9,35 +9,10 @@ from typing import Any
 from torch import nn
 
 from pellucid.attention.gate import Gate
-from pellucid.attention.multihead import MultiheadAttention
+from pellucid.attention.linear import input_axis
 from pellucid.attention.quantisation.config import Kind, QuantisationConfig
-from pellucid.attention.retrofit.replaced import PaddedEncoder
+from pellucid.attention.stand_in import PaddedEncoder, StandIn
 from pellucid.errors import ConfigError
-
-
-class StandIn:
-    """Replaces a `torch.nn.MultiheadAttention`, which calls no projection that a hook could see.
-
-    Args:
-        parent: the module that holds the layer.
-        name: the layer's name in it.
-
-    Raises:
-        ConfigError: the layer has `add_bias_kv` or `add_zero_attn`.
-
-    """
-
-    def __init__(self, parent: nn.Module, name: str) -> None:
-        self._parent, self._name = parent, name
-        self._original = parent.get_submodule(name)
-        assert isinstance(self._original, nn.MultiheadAttention)
-        self._stand_in = MultiheadAttention.from_torch(self._original, gate=None)
-        setattr(parent, name, self._stand_in)
-
-    def restore(self) -> None:
-        """Put the layer back, in the mode that the model is in."""
-        self._original.train(self._stand_in.training)
-        setattr(self._parent, self._name, self._original)
 
 
 def replace_multihead(model: nn.Module) -> Iterator[StandIn | PaddedEncoder]:
@@ -92,8 +67,7 @@ def _kind(module: nn.Module, in_gate: bool) -> Kind | None:
         return None  # a weight that is computed cannot be replaced
     if in_gate:
         return "gate"
-    linear = isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
-    return "linear" if linear else None
+    return None if input_axis(module) is None else "linear"
 
 
 def _head(model: Any) -> nn.Module | None:

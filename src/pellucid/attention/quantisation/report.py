@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.estimates import Estimate
 from pellucid.attention.quantisation.config import Kind, QuantisationConfig
 from pellucid.attention.records import dump_record, json_schema, load_record
 from pellucid.errors import DataError

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pellucid.attention.linear import input_axis
 from pellucid.attention.neighbours.maps import MapAttention
 from pellucid.attention.quantisation.activations import ActivationQuantiser, Noise, real_tokens
 from pellucid.attention.quantisation.config import Kind, QuantisationConfig
@@ -104,8 +105,8 @@ class LayerSite(Site):
         self.module: Any = module
         self.exact = self.module.weight
         weight = self.exact.detach()
-        # transformers' Conv1D, the layer of GPT-2, keeps its weight as (inputs, outputs).
-        axis = 0 if type(module).__name__ == "Conv1D" else weight.ndim - 1
+        axis = input_axis(module)
+        axis = weight.ndim - 1 if axis is None else axis  # a gate's
         rounded = weight_grid(weight, (axis,), config).round(weight)
         self.rounded = nn.Parameter(rounded, requires_grad=False)
         self.weight_noise = Noise()

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from pellucid.attention.diagnostics.inspector import call_model, evaluation_mode
-from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.estimates import T95, Estimate
 from pellucid.attention.gate import Gate
+from pellucid.attention.passes import call_model, evaluation_mode
 from pellucid.attention.quantisation.activations import Noise
 from pellucid.attention.quantisation.config import QuantisationConfig
 from pellucid.attention.quantisation.handle import Quantised
@@ -23,9 +23,7 @@ from pellucid.attention.quantisation.report import QuantisationReport, SchemeRep
 from pellucid.attention.quantisation.sites import LayerSite, Site
 from pellucid.errors import ConfigError
 
-MOST_SEEDS = 10
-# Two-sided 95 % quantiles of Student's t with 1 to 9 degrees of freedom.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+MOST_SEEDS = len(T95) + 1
 
 
 class Part(NamedTuple):
@@ -225,7 +223,7 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     if count < 2:
         return Estimate(mean, math.nan, count)
     deviation = float(np.std(values, ddof=1))
-    return Estimate(mean, _T95[count - 2] * deviation / math.sqrt(count), count)
+    return Estimate(mean, T95[count - 2] * deviation / math.sqrt(count), count)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ import math
 from rich.table import Table
 from rich.text import Text
 
-from pellucid.attention.diagnostics.running import Estimate
+from pellucid.attention.estimates import Estimate
 from pellucid.attention.quantisation.report import QuantisationReport, SchemeReport
 
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from pellucid.attention.retrofit.language import LanguageModel, hold_out, read_blocks
+from pellucid.attention.retrofit.language import (
+    LanguageModel,
+    hold_out,
+    read_blocks,
+    read_text,
+)
 from pellucid.attention.retrofit.objectives import MaskedObjective
 from pellucid.errors import DataError
 
@@ -45,10 +50,7 @@ def text_batches(
 
 
 def _split_lines(text: Path) -> tuple[list[str], list[str]]:
-    try:
-        lines = [line for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{text} cannot be read as text: {error}") from error
+    lines = [line for line in read_text(text).splitlines() if line.strip()]
     if len(lines) < 2:
         raise DataError(f"{text} holds fewer than two lines of text.")
     count = min(_MOST, max(1, round(_HELD_OUT * len(lines))))

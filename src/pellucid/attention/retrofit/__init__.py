@@ -1,7 +1,7 @@
 """Gates for models that exist: put on in one call, checked, trained, saved, taken off.
 
-Needs the package safetensors, and transformers for its models. The modules `finetune`, `measures`,
-`penalties` and `text` hold the recipe for gates that will not move.
+Needs the package safetensors, and transformers for its models. The module `finetune` is the
+recipe for gates that will not move, with `objectives`, `penalties` and `measures` beside it.
 """
 
 from pellucid.attention.retrofit.handle import Retrofit, retrofit

@@ -20,7 +20,8 @@ from pellucid.attention.retrofit.parity import (
     run_probe,
 )
 from pellucid.attention.retrofit.projected import ProjectedLayer
-from pellucid.attention.retrofit.replaced import PaddedEncoder, ReplacedLayer, find_multihead
+from pellucid.attention.retrofit.replaced import ReplacedLayer, find_multihead
+from pellucid.attention.stand_in import PaddedEncoder
 from pellucid.errors import ConfigError
 
 # A replaced layer runs other kernels: outputs may move by this many units of rounding, relative to

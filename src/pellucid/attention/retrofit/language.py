@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from pellucid.attention.retrofit.objectives import (
     CausalObjective,
@@ -84,22 +85,33 @@ def read_blocks(
         DataError: a file cannot be read as UTF-8, or there is less text than one block.
 
     """
-    first = _either(tokenizer.bos_token_id, tokenizer.cls_token_id)
-    last = tokenizer.sep_token_id if tokenizer.cls_token_id is not None else None
+    begin, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
+    first = cls if begin is None else begin
+    last = None if cls is None else tokenizer.sep_token_id
     inner = length - (first is not None) - (last is not None)
     if inner < 2:
         raise DataError(f"Blocks of {length} tokens are too short.")
-    tokens = [token for file in files for token in _tokenise(tokenizer, file)]
+    tokens = [token for file in files for token in _tokenise(tokenizer, read_text(file))]
     blocks = torch.tensor(tokens[: len(tokens) // inner * inner], dtype=torch.long)
     blocks = blocks.reshape(-1, inner)
     if not len(blocks):
         raise DataError(f"The text has {len(tokens)} tokens, less than one block of {inner}.")
-    ends = [(first, 0), (last, 1)]
-    for token, side in ends:
-        if token is not None:
-            column = torch.full((len(blocks), 1), token)
-            blocks = torch.cat((blocks, column) if side else (column, blocks), dim=1)
-    return blocks
+    if first is not None:
+        blocks = F.pad(blocks, (1, 0), value=first)
+    return blocks if last is None else F.pad(blocks, (0, 1), value=last)
+
+
+def read_text(file: Path) -> str:
+    """Read a text.
+
+    Raises:
+        DataError: the file cannot be read, or is not UTF-8.
+
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as text: {error}") from error
 
 
 def hold_out(
@@ -124,13 +136,5 @@ def _task(config: Any) -> str:
     return "masked" if architecture.endswith("ForMaskedLM") else "distillation"
 
 
-def _tokenise(tokenizer: Any, file: Path) -> list[int]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as text: {error}") from error
+def _tokenise(tokenizer: Any, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-
-
-def _either(first: int | None, second: int | None) -> int | None:
-    return second if first is None else first

@@ -1,13 +1,14 @@
-"""Finding the self-attention layers of a model, and where in them a gate can be put."""
+"""Finding the self-attention layers of a model, and building the gates that they can carry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
 from pellucid.attention.gate import Gate, GateSpec
+from pellucid.attention.linear import widths
+from pellucid.attention.projections import Layout, head_dim_of, layout_of
 from pellucid.errors import ConfigError
 
 SUPPORTED = (
@@ -17,39 +18,6 @@ SUPPORTED = (
 )
 
 _CROSS_NAMES = {"crossattention", "cross_attn", "encoder_attn", "encdecattention", "multihead_attn"}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a family of attention layers names its projections.
-
-    Attributes:
-        query: the projection to queries.
-        value: the projection to values; the same name as `query` where one projection makes
-            queries, keys and values, in this order.
-        output: the projection of the mixed values; None: the layer ends with the mixing, and its
-            first output is the mixed values.
-
-    """
-
-    query: str
-    value: str
-    output: str | None
-
-    @property
-    def fused(self) -> bool:
-        """Whether one projection makes queries, keys and values."""
-        return self.query == self.value
-
-
-_LAYOUTS = (
-    Layout("q_proj", "v_proj", "o_proj"),  # LLaMA, Qwen, Mistral, Gemma, ViT
-    Layout("q_proj", "v_proj", "out_proj"),  # OPT, BART, CLIP, Whisper
-    Layout("query", "value", "dense"),  # ALBERT
-    Layout("query", "value", None),  # BERT, RoBERTa, ELECTRA
-    Layout("q_lin", "v_lin", "out_lin"),  # DistilBERT
-    Layout("c_attn", "c_attn", "c_proj"),  # GPT-2
-)
 
 
 @dataclass(frozen=True)
@@ -112,7 +80,7 @@ def find_projected(model: nn.Module) -> tuple[list[ProjectedAttention], list[str
     found: list[ProjectedAttention] = []
     cross: list[str] = []
     for path, module in model.named_modules():
-        layout = _layout_of(module)
+        layout = layout_of(module)
         if layout is None:
             continue
         if is_cross_attention(path, module):
@@ -134,46 +102,19 @@ def place_like(gate: Gate, parameter: Tensor) -> Gate:
     return gate.to(device=parameter.device, dtype=dtype)
 
 
-def _layout_of(module: nn.Module) -> Layout | None:
-    if _head_dim(module) is None:
-        return None
-    for layout in _LAYOUTS:
-        names = [layout.query, layout.value, *([layout.output] if layout.output else [])]
-        if all(_widths(getattr(module, name, None)) is not None for name in names):
-            return layout
-    return None
-
-
 def _measure(path: str, module: nn.Module, layout: Layout) -> ProjectedAttention:
     if hasattr(module, "v_norm"):
         raise ConfigError(
             f"{path} normalises its values after projecting them, which would undo a gate on the "
             f"projection, so it cannot be retrofitted. {SUPPORTED}"
         )
-    head_dim = _head_dim(module)
-    value_widths = _widths(getattr(module, layout.value))
+    head_dim = head_dim_of(module)
+    value_widths = widths(getattr(module, layout.value))
     assert head_dim is not None and value_widths is not None
     input_dim, value_dim = value_widths
     value_dim = value_dim // 3 if layout.fused else value_dim
-    output = _widths(getattr(module, layout.output)) if layout.output else None
+    output = widths(getattr(module, layout.output)) if layout.output else None
     mixed_dim = value_dim if output is None else output[0]
     return ProjectedAttention(
         path, module, layout, mixed_dim // head_dim, value_dim // head_dim, head_dim, input_dim
     )
-
-
-def _head_dim(module: nn.Module) -> int | None:
-    for name in ("head_dim", "attention_head_size"):
-        width = getattr(module, name, None)
-        if isinstance(width, int):
-            return width
-    return None
-
-
-def _widths(projection: Any) -> tuple[int, int] | None:
-    """Return a projection's input and output width; None if it is no projection."""
-    for names in (("in_features", "out_features"), ("nx", "nf")):
-        widths = tuple(getattr(projection, name, None) for name in names)
-        if isinstance(projection, nn.Module) and all(isinstance(width, int) for width in widths):
-            return widths[0], widths[1]  # type: ignore[return-value]
-    return None

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from pellucid.attention.passes import evaluation_mode
 from pellucid.attention.retrofit.handle import Retrofit
 from pellucid.attention.retrofit.objectives import Objective, eager_attention
-from pellucid.attention.retrofit.parity import evaluating
 from pellucid.attention.retrofit.recording import Recorder
 
 
@@ -45,7 +45,11 @@ def simple_measures(
 
     """
     sums: dict[str, float] = defaultdict(float)
-    with evaluating(handle.model), eager_attention(handle.model), Recorder(handle) as recorder:
+    with (
+        evaluation_mode(handle.model),
+        eager_attention(handle.model),
+        Recorder(handle) as recorder,
+    ):
         for tokens in batches:
             loss, maps = objective(handle.model, tokens, maps=True)
             sums["loss"] += float(loss)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from pellucid.attention.passes import call_model, evaluation_mode
 
 Probe = Mapping[str, Any] | Sequence[Any]
 
@@ -75,8 +76,8 @@ def default_probe(model: Any) -> Probe | None:
 @torch.no_grad()
 def run_probe(model: nn.Module, probe: Probe) -> list[Tensor]:
     """Run the model on a probe in evaluation mode and return its floating-point outputs."""
-    with evaluating(model):
-        output = model(**probe) if isinstance(probe, Mapping) else model(*probe)
+    with evaluation_mode(model):
+        output = call_model(model, probe if isinstance(probe, Mapping) else tuple(probe))
     return [tensor.clone() for tensor in _tensors(output)]
 
 
@@ -89,18 +90,6 @@ def compare(before: list[Tensor], after: list[Tensor], unreached: tuple[str, ...
     ]
     scales = [float(b.double().abs().max()) for b in before if b.numel()]
     return Parity(max(differences, default=0.0), max(scales, default=0.0), unreached)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode, and every module back to its own mode afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _noise(shape: tuple[int, ...], generator: torch.Generator, model: nn.Module) -> Tensor:

@@ -59,7 +59,7 @@ class ProjectedLayer:
 
     def value_of(self, projected: Tensor) -> Tensor:
         """Return the values in the output of `value_projection`."""
-        return projected.chunk(3, dim=-1)[2] if self.layer.layout.fused else projected
+        return self.layer.layout.value_of(projected)
 
     def _key_hooks(self) -> list[Any]:
         return [self.value_projection.register_forward_hook(self._gate_values)]

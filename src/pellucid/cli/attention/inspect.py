@@ -80,7 +80,9 @@ def _inspect_text(
 ) -> Report:
     from transformers import AutoTokenizer
 
-    lines = [line for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
+    from pellucid.attention.retrofit.language import read_text
+
+    lines = [line for line in read_text(text).splitlines() if line.strip()]
     if not lines:
         _fail(f"{text} holds no text.")
     tokenizer = _load(AutoTokenizer, model)
@@ -162,7 +164,8 @@ def _fail(message: str) -> Any:
 
 
 def _write(report: Report, alarms: list[str], folder: Path) -> None:
-    from pellucid.attention.diagnostics.maps import report_maps, to_png
+    from pellucid.attention.diagnostics.drawing import to_png
+    from pellucid.attention.diagnostics.maps import report_maps
     from pellucid.attention.diagnostics.page import to_html
     from pellucid.files import write_whole
 

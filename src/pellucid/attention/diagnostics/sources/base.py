@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from pellucid.attention.diagnostics.states import AttentionStates, Unmeasurable
+from pellucid.attention.linear import input_axis
 
 OUTPUT_NAMES = ("o_proj", "out_proj", "c_proj", "proj", "dense", "wo", "to_out", "out_lin")
 
@@ -33,7 +34,14 @@ class Recorder(Protocol):
 
 
 class Source(Protocol):
-    """Attaches hooks to the modules it knows how to read."""
+    """Attaches hooks to the modules it knows how to read.
+
+    Attributes:
+        exclusive: calls of the fused kernel inside such a module are not to be read as well.
+
+    """
+
+    exclusive: bool
 
     def claims(self, module: nn.Module) -> bool:
         """Tell whether this source reads that module."""
@@ -67,10 +75,8 @@ def _matrix(layer: object) -> Tensor | None:
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor) or weight.ndim != 2:
         return None
-    if isinstance(layer, nn.Linear):
-        return weight.detach().T
-    # transformers' Conv1D, the layer of GPT-2, keeps its weight the other way round.
-    return weight.detach() if type(layer).__name__ == "Conv1D" else None
+    axis = input_axis(layer)
+    return None if axis is None else weight.detach().movedim(axis, 0)
 
 
 def is_cross(module: nn.Module, path: str) -> bool:

@@ -16,6 +16,7 @@ from pellucid.attention.diagnostics.sources.base import Recorder, find_output_we
 from pellucid.attention.diagnostics.states import AttentionStates, Unmeasurable
 from pellucid.attention.gate import Gate, Placement
 from pellucid.attention.module import split_heads
+from pellucid.attention.projections import Layout, layout_of
 
 
 class HuggingfaceSource:
@@ -62,11 +63,12 @@ class HuggingfaceSource:
         gate = next((child for child in module.children() if isinstance(child, Gate)), None)
         if gate is None:
             return self._watch_doubled_query(module)
-        call = self.gates[module] = _GateCall(gate.spec.placement)
+        layout = layout_of(module)
+        call = self.gates[module] = _GateCall(gate.spec.placement, layout)
         handles = [gate.register_forward_hook(call.on_gate)]
-        values = getattr(module, "v_proj", None)
-        if isinstance(values, nn.Linear):
+        if layout is not None:
             # Before the hook that multiplies the values by the gate.
+            values = module.get_submodule(layout.value)
             handles.append(values.register_forward_hook(call.on_value, prepend=True))
         return handles
 
@@ -145,8 +147,9 @@ class HuggingfaceSource:
 class _GateCall:
     """What a layer's gate and value projection last returned."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, placement: Placement, layout: Layout | None = None) -> None:
         self.placement: Placement = placement
+        self.layout = layout
         self.gate: Tensor | None = None
         self.flat: Tensor | None = None
 
@@ -158,9 +161,9 @@ class _GateCall:
 
     def raw_value(self, value: Tensor) -> Tensor | None:
         """Return the values before a key-side gate; with a cache the older ones are not known."""
-        if self.flat is None or self.placement == "query":
+        if self.flat is None or self.layout is None or self.placement == "query":
             return None
-        raw = split_heads(self.flat, value.shape[1])
+        raw = split_heads(self.layout.value_of(self.flat), value.shape[1])
         return raw if raw.shape == value.shape else None
 
 

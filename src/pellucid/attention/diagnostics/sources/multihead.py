@@ -14,6 +14,12 @@ from pellucid.attention.diagnostics.sources.base import Recorder, find_output_we
 from pellucid.attention.diagnostics.states import AttentionStates, Unmeasurable
 from pellucid.attention.module import split_heads
 from pellucid.attention.neighbours.base import prepend_to_mask
+from pellucid.attention.torch_multihead import (
+    projection_biases,
+    projection_weights,
+    to_batch_first,
+    to_seen,
+)
 
 _SIGNATURE = inspect.signature(nn.MultiheadAttention.forward)
 
@@ -24,6 +30,8 @@ class MultiheadSource:
     The hooks keep torch from its fused inference path for a whole Transformer layer, so the output
     of an inspected pass may differ from an uninspected one in the last digits.
     """
+
+    exclusive = True
 
     def claims(self, module: nn.Module) -> bool:
         """Tell whether this is torch's layer."""
@@ -50,7 +58,7 @@ def _states(
     if any(tensor.is_nested for tensor in tokens):
         return Unmeasurable("nested tensors are not measured: pass enable_nested_tensor=False")
     own = tokens[0] is tokens[1]
-    tokens = [_batch_first(tensor, layer.batch_first) for tensor in tokens]
+    tokens = [to_batch_first(tensor, layer.batch_first) for tensor in tokens]
     query, key, value = _project(layer, tokens)
     masks = _masks(layer, arguments, query.shape[0])
     prefix = 0
@@ -72,18 +80,8 @@ def _states(
     )
 
 
-def _batch_first(tensor: Tensor, batch_first: bool) -> Tensor:
-    if tensor.ndim == 2:
-        return tensor[None]
-    return tensor if batch_first else tensor.transpose(0, 1)
-
-
 def _project(layer: nn.MultiheadAttention, tokens: list[Tensor]) -> list[Tensor]:
-    if layer.in_proj_weight is not None:
-        weights = layer.in_proj_weight.chunk(3)
-    else:
-        weights = (layer.q_proj_weight, layer.k_proj_weight, layer.v_proj_weight)
-    biases = (None,) * 3 if layer.in_proj_bias is None else layer.in_proj_bias.chunk(3)
+    weights, biases = projection_weights(layer), projection_biases(layer)
     return [
         split_heads(F.linear(states, weight, bias), layer.num_heads)
         for states, weight, bias in zip(tokens, weights, biases, strict=True)
@@ -96,15 +94,11 @@ def _masks(layer: nn.MultiheadAttention, arguments: dict[str, Any], batch: int) 
     padding, mask = arguments["key_padding_mask"], arguments["attn_mask"]
     if padding is not None:
         padding = padding[None] if padding.ndim == 1 else padding
-        masks.append(_to_seen(padding)[:, None, None])
+        masks.append(to_seen(padding)[:, None, None])
     if mask is not None:
         mask = mask.unflatten(0, (batch, layer.num_heads)) if mask.ndim == 3 else mask[None, None]
-        masks.append(_to_seen(mask))
+        masks.append(to_seen(mask))
     return masks
-
-
-def _to_seen(mask: Tensor) -> Tensor:
-    return ~mask if mask.dtype == torch.bool else mask
 
 
 def _prepend(mask: Tensor, prefix: int, keys: int) -> Tensor:

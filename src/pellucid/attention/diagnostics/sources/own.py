@@ -25,6 +25,8 @@ from pellucid.attention.neighbours.maps import MapAttention
 class OwnSource:
     """Reads `pellucid.attention.Attention` with any gate, on every function of the scores."""
 
+    exclusive = True
+
     def claims(self, module: nn.Module) -> bool:
         """Tell whether this is one of ours."""
         return isinstance(module, Attention)

@@ -15,6 +15,8 @@ from pellucid.attention.diagnostics.states import AttentionStates, Unmeasurable
 class PackedSource:
     """Reads by duck typing what does not call the fused kernel; `fused` reads what does."""
 
+    exclusive = False
+
     def claims(self, module: nn.Module) -> bool:
         """Tell whether the layer has `qkv`, a Linear to three times its inner width."""
         heads, qkv = getattr(module, "num_heads", None), getattr(module, "qkv", None)

@@ -14,6 +14,8 @@ from pellucid.attention.diagnostics.states import Inspectable
 class ProtocolSource:
     """Reads modules that implement `Inspectable`."""
 
+    exclusive = True
+
     def claims(self, module: nn.Module) -> bool:
         """Tell whether the module implements the protocol."""
         return isinstance(module, Inspectable)
