@@ -21,7 +21,7 @@ from pellucid.evaluation.tables import TextTable
 from pellucid.files import appearing_whole
 from pellucid.network.pretrained import load_imagenet_weights
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
-from pellucid.synthesis.mixture import SHARP, SYMMETRIC, SynthesisConfig
+from pellucid.synthesis.recipes import SHARP, SYMMETRIC, SynthesisConfig
 from pellucid.training.ablation import (
     RIGHT,
     SINK_SHARE,

@@ -9,7 +9,8 @@ import torch
 from torch import Generator
 
 from pellucid.network.light import to_encoded, to_light
-from pellucid.synthesis.mixture import (
+from pellucid.synthesis.mixture import draw_recipes, synthesise
+from pellucid.synthesis.recipes import (
     CLEAN,
     ENCODED,
     MEAN_LIGHT,
@@ -18,8 +19,6 @@ from pellucid.synthesis.mixture import (
     SYMMETRIC,
     VEIL,
     SynthesisConfig,
-    draw_recipes,
-    synthesise,
 )
 
 QUIET = {"noise": 0.0, "jpeg": 0.0}

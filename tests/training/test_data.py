@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from pellucid.errors import DataError
-from pellucid.synthesis.mixture import CLEAN, SHARP, SYMMETRIC, SynthesisConfig
+from pellucid.synthesis.recipes import CLEAN, SHARP, SYMMETRIC, SynthesisConfig
 from pellucid.training.batches import Ahead, BatchConfig, Batches
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
 from pellucid.training.partners import PartnerConfig, Partners

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.synthesis.mixture import SYMMETRIC, SynthesisConfig
+from pellucid.synthesis.recipes import SYMMETRIC, SynthesisConfig
 from pellucid.training.batches import BatchConfig
 from pellucid.training.captions import CaptionConfig
 from pellucid.training.trainer import Trainer
@@ -19,7 +19,7 @@ BATCH = BatchConfig(
     group=8,
     crop=64,
     captions=CaptionConfig(dropped=0.0, noun=0.0, template=0.0),
-    synthesis=SynthesisConfig(recipes=(SYMMETRIC,), noise=0.0, jpeg=0.0),
+    synthesis=SynthesisConfig(recipes=(SYMMETRIC,), soft=0.0, cast=0.0, noise=0.0, jpeg=0.0),
 )
 
 

@@ -17,7 +17,8 @@ from torch import Generator, Tensor
 
 from pellucid.errors import ConfigError
 from pellucid.network.description import Description
-from pellucid.synthesis.mixture import Mixtures, SynthesisConfig, draw_recipes, synthesise
+from pellucid.synthesis.mixture import Mixtures, draw_recipes, synthesise
+from pellucid.synthesis.recipes import SynthesisConfig
 from pellucid.training.captions import CaptionConfig, Fate, draw_caption, draw_fates
 from pellucid.training.partners import PartnerConfig, Partners
 from pellucid.training.photos import PhotoStore

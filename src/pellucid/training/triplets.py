@@ -12,7 +12,7 @@ from PIL import Image
 
 from pellucid.files import appearing_whole
 from pellucid.network.light import to_encoded
-from pellucid.synthesis.mixture import SynthesisConfig
+from pellucid.synthesis.recipes import SynthesisConfig
 from pellucid.training.batches import BatchConfig, Batches
 from pellucid.training.photos import PhotoStore
 from pellucid.training.validation import to_image

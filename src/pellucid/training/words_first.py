@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from pellucid.network.hypercolumn import stack
 from pellucid.network.light import to_encoded
 from pellucid.network.separation import Heard, SeparationNetwork
-from pellucid.synthesis.mixture import SHARP, SYMMETRIC, Mixtures, SynthesisConfig
+from pellucid.synthesis.mixture import Mixtures
+from pellucid.synthesis.recipes import SHARP, SYMMETRIC, SynthesisConfig
 from pellucid.training.batches import BatchConfig, Batches, Group, Told, to_device
 from pellucid.training.captions import CaptionConfig
 from pellucid.training.losses.language import (
