@@ -27,7 +27,7 @@ BATCH = BatchConfig(
 def stage(tiny_run):
     torch.manual_seed(0)
     trainer = Trainer(tiny_run)
-    config = WordsFirstConfig(groups=4, rounds=20, learning_rate=3e-3, batch=BATCH)
+    config = WordsFirstConfig(groups=4, rounds=30, learning_rate=3e-3, batch=BATCH)
     return WordsFirst(trainer.network, config), trainer.batches.store
 
 

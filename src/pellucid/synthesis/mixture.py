@@ -4,7 +4,7 @@
     R = reflectance · optics(B)    what the glass mirrors: blurred, ghosted, tinted, partly
     M = jpeg(noise(clip(exposure · (T + R))))
 
-A recipe (`pellucid.synthesis.recipes`) is a family of such mixtures; every batch draws from several.
+A recipe (`pellucid.synthesis.recipes`) is a family of mixtures; a batch draws from several.
 """
 
 from __future__ import annotations
