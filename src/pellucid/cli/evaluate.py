@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pellucid.evaluation.methods import Method
     from pellucid.evaluation.tables import TextTable
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _TABLE_WIDTH = 170
 

@@ -10,7 +10,9 @@ from pellucid.cli.attention.inspect import inspect
 from pellucid.cli.attention.quantise import quantise
 from pellucid.cli.attention.retrofit import retrofit
 
-app = typer.Typer(no_args_is_help=True, help="Value-State Gated Attention as a library.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Value-State Gated Attention as a library."
+)
 app.command()(benchmark)
 app.command()(experiment)
 app.command()(inspect)
