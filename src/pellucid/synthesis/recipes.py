@@ -60,13 +60,13 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.17, strength=(0.06, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.2, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
     "veil", 0.1, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
-    0.25,
+    0.32,
     strength=(0.06, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
@@ -92,7 +92,7 @@ _PLAIN = Recipe(
 ENCODED = replace(
     _PLAIN,
     name="encoded",
-    share=0.14,
+    share=0.12,
     strength=(0.4, 1.0),
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
@@ -101,7 +101,7 @@ ENCODED = replace(
 DOUBLE = replace(
     _PLAIN,
     name="double",
-    share=0.1,
+    share=0.04,
     strength=(0.15, 0.6),
     transmittance=(0.4, 0.8),
     blur=(0.1, 0.2),
@@ -110,12 +110,12 @@ DOUBLE = replace(
 SYMMETRIC = replace(
     _PLAIN,
     name="symmetric",
-    share=0.09,
+    share=0.06,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
     blur=(0.1, 0.2),
 )
-CLEAN = Recipe("clean", 0.15, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe("clean", 0.16, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
 
 @dataclass(frozen=True)
