@@ -37,8 +37,8 @@ taken through glass into transmission and reflection, guided by words for either
 {history}
 
   "Told apart" is the share of symmetric mixtures of validation photos that the language path alone,
-  at 8×8 places, told apart. The model takes soft veils away; strong, sharp reflections only in part,
-  with words better than without. On real pairs words do not help yet.
+  at 8×8 places, told apart. The model takes soft veils away; strong, sharp reflections only in
+  part, with words better than without. On real pairs words do not help yet.
 
 ## Data
 
@@ -54,8 +54,8 @@ shipped. Their sources state:
 | EfficientNet-Lite0, ImageNet weights | start of the encoder | Apache-2.0 |
 
 No real mixture was trained on. The choice among checkpoints looks at `real20-dev`, ten real pairs,
-and the average of several of them at `ceilnet-table2-dev` too; how readily the language gate opens was
-chosen on mixtures of validation photos.
+and the average of several of them at `ceilnet-table2-dev` too; how readily the language gate opens
+was chosen on mixtures of validation photos.
 
 **Licence of the weights**: Apache-2.0 as far as the project's own rights go. Some training photos
 were licensed for research only; whether that binds weights is not settled law. For a commercial
