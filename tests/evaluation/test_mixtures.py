@@ -53,8 +53,8 @@ def test_draws_follow_from_seed_and_number(photos_folder: Path) -> None:
 
 
 def test_a_soft_photo_is_a_plain_one_blurred(photos_folder: Path) -> None:
-    photos = read_validation_photos(photos_folder)
-    plain, soft = plain_photo(photos, 2), soft_photo(photos, 2)
+    plain = plain_photo(read_validation_photos(photos_folder), 2)
+    soft = soft_photo(plain)
     assert np.array_equal(soft.mixture, soft.transmission)
     assert not soft.reflection.any()
     detail = [np.abs(np.diff(s.mixture.astype(int), axis=1)).mean() for s in (plain, soft)]

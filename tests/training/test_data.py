@@ -62,32 +62,26 @@ def test_a_group_is_a_function_of_its_numbers(store):
     assert not torch.equal(one.mixtures.mixture, other.mixtures.mixture)
 
 
-def mirrored_by(store, partners: PartnerConfig) -> list[CaptionedPhoto]:
-    """What is mirrored before the first photo, in 40 draws."""
-    drawn, random = Partners(store.photos, partners), np.random.default_rng(0)
-    return [store.photos[drawn.mirrored(0, random)] for _ in range(40)]
+def mirrored_by(store, captions: list[str], config: PartnerConfig) -> list[str]:
+    """Captions of what is mirrored before the first photo, in 40 draws, all of one source."""
+    photos = [
+        dataclasses.replace(photo, source="here", captions=(caption,))
+        for photo, caption in zip(store.photos, captions, strict=True)
+    ]
+    drawn, random = Partners(photos, config), np.random.default_rng(0)
+    return [captions[drawn.mirrored(0, random)] for _ in range(40)]
 
 
 def test_a_mirrored_photo_may_have_alike_words(store):
-    store.photos = [
-        dataclasses.replace(photo, source="here", captions=(caption,))
-        for photo, caption in zip(
-            store.photos, ["two dogs in snow", "a dog in snow", *["a kitchen"] * 10], strict=True
-        )
-    ]
-    alike = [p.captions[0] for p in mirrored_by(store, PartnerConfig(alike=1.0))]
-    any_ = [p.captions[0] for p in mirrored_by(store, PartnerConfig())]
+    captions = ["two dogs in snow", "a dog in snow", *["a kitchen"] * 10]
+    alike = mirrored_by(store, captions, PartnerConfig(alike=1.0))
+    any_ = mirrored_by(store, captions, PartnerConfig())
     assert alike.count("a dog in snow") > 20 > 10 > any_.count("a dog in snow") > 0
 
 
 def test_a_mirrored_photo_may_be_of_the_outdoors(store):
-    store.photos = [
-        dataclasses.replace(photo, source="here", captions=(caption,))
-        for photo, caption in zip(
-            store.photos, ["a mug", "Trees, a road", *["a kitchen"] * 10], strict=True
-        )
-    ]
-    outdoors = [p.captions[0] for p in mirrored_by(store, PartnerConfig(outdoors=1.0))]
+    captions = ["a mug", "Trees, a road", *["a kitchen"] * 10]
+    outdoors = mirrored_by(store, captions, PartnerConfig(outdoors=1.0))
     assert outdoors.count("Trees, a road") > 20
 
 

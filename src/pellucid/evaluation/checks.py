@@ -146,7 +146,7 @@ def _plain(
         sample = plain_photo(photos, number)
         none.append(_transmission_psnr(method, sample, NO_WORDS))
         described.append(_transmission_psnr(method, sample, sample.words))
-        soft.append(_transmission_psnr(method, soft_photo(photos, number), NO_WORDS))
+        soft.append(_transmission_psnr(method, soft_photo(sample), NO_WORDS))
         on_mixture()
     what = "photos without a reflection: PSNR of T to the photo"
     return [

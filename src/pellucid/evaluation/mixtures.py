@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from PIL import ImageFilter, ImageOps
 
 from pellucid.errors import DataError
 from pellucid.evaluation.images import Image8, from_light, read_image, to_8bit, to_light
-from pellucid.evaluation.pairs import NO_WORDS, Descriptions
+from pellucid.evaluation.pairs import Descriptions
 from pellucid.evaluation.protocol import Sample
 from pellucid.untrusted import parse_json
 
@@ -94,11 +94,11 @@ def plain_photo(photos: Sequence[Captioned], number: int) -> Sample:
     return Sample(f"plain-{number}", image, image, np.zeros_like(image), words)
 
 
-def soft_photo(photos: Sequence[Captioned], number: int) -> Sample:
-    """Return photo `number`, out of focus, as a mixture without a reflection."""
-    sharp = PillowImage.fromarray(_load(photos[number]))
+def soft_photo(plain: Sample) -> Sample:
+    """Return a photo without a reflection, out of focus."""
+    sharp = PillowImage.fromarray(plain.mixture)
     image = np.asarray(sharp.filter(ImageFilter.GaussianBlur(SOFTNESS)), np.uint8)
-    return Sample(f"soft-{number}", image, image, np.zeros_like(image), NO_WORDS)
+    return replace(plain, name=f"soft-{plain.name}", mixture=image, transmission=image)
 
 
 def _draw_two(photos: Sequence[Captioned], rng: np.random.Generator) -> tuple[Captioned, Captioned]:

@@ -54,7 +54,7 @@ def synthesise(
     lens = drawn.blur(torch.rand(len(recipe), generator=generator) < config.soft, 0.3, 1.2)
     scene = _scene(to_light(behind), lens, drawn)
     transmission, reflection = _photograph(
-        scene, _reflect(to_light(mirrored), lens, drawn, generator), drawn, config
+        scene, _reflect(to_light(mirrored), lens, drawn), drawn, config
     )
     captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
     return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
@@ -63,7 +63,7 @@ def synthesise(
 def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
     """What is behind the glass: as dark and as sharp as it is, dimmed by the glass."""
     scene = behind ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
-    defocus = drawn.blur(drawn.happens("unfocused") > 0, 0.4, 2.5)
+    defocus = drawn.blur(drawn.happens("unfocused"), 0.4, 2.5)
     return optics.blur(scene, torch.hypot(lens, defocus)) * per_photo(drawn.transmittance())
 
 
@@ -107,70 +107,71 @@ class _Draw:
     ) -> None:
         self.recipes = [config.recipes[index] for index in recipe.tolist()]
         self.generator = generator
-        self.adds = torch.tensor([not recipe.adds_encoded for recipe in self.recipes])
+        self.adds = ~self.each("adds_encoded")
+
+    def each(self, name: str) -> Tensor:
+        """Return what each photo's recipe says under `name`: (B,), or (B, 2) for ranges."""
+        return torch.tensor([getattr(recipe, name) for recipe in self.recipes])
 
     def between(self, name: str) -> PerPhoto:
         """Draw log-uniformly from the range called `name`."""
-        bounds = torch.tensor([getattr(recipe, name) for recipe in self.recipes])
+        bounds = self.each(name)
         share = torch.rand(len(bounds), generator=self.generator)
         return bounds[:, 0] * (bounds[:, 1] / bounds[:, 0]) ** share
 
-    def happens(self, name: str) -> Float[Tensor, " B"]:
-        """Draw 1.0 with the probability called `name`, else 0.0."""
-        odds = torch.tensor([getattr(recipe, name) for recipe in self.recipes])
-        return (torch.rand(len(odds), generator=self.generator) < odds).float()
+    def happens(self, name: str) -> Bool[Tensor, " B"]:
+        """Draw whether something happens, with the probability called `name`."""
+        odds = self.each(name)
+        return torch.rand(len(odds), generator=self.generator) < odds
 
     def transmittance(self) -> PerPhoto:
         """Draw how much of the light behind the glass arrives."""
         dark = self.happens("dark")
         darkness = log_uniform(len(dark), 0.2, 0.8, self.generator)
-        return self.between("transmittance") * torch.where(dark > 0, darkness, 1.0)
+        return self.between("transmittance") * torch.where(dark, darkness, 1.0)
 
     def exponent(self, name: str, low: float, high: float) -> PerPhoto:
         """Draw an exponent on light in [low, high] with the probability called `name`, else 1."""
         raised = self.happens(name)
-        return torch.where(raised > 0, uniform(len(raised), low, high, self.generator), 1.0)
+        return torch.where(raised, uniform(len(raised), low, high, self.generator), 1.0)
 
     def blur(self, happens: Bool[Tensor, " B"], low: float, high: float) -> PerPhoto:
         """Draw a sigma log-uniformly in [low, high] where it happens, else 0."""
         return torch.where(happens, log_uniform(len(happens), low, high, self.generator), 0.0)
 
 
-def _reflect(mirrored: Light, lens: PerPhoto, drawn: _Draw, generator: Generator) -> Light:
+def _reflect(mirrored: Light, lens: PerPhoto, drawn: _Draw) -> Light:
     count, _, height, width = mirrored.shape
+    generator = drawn.generator
     light = mirrored ** per_photo(drawn.exponent("contrasty", 1.3, 2.5))
     light = optics.highlights(light, drawn.between("highlight_gain"))
-    tint = torch.tensor([recipe.tint for recipe in drawn.recipes])
-    gains = optics.white_balance(len(light), 1.0, generator)
-    light = light * torch.lerp(torch.ones(()), gains, per_photo(tint))
+    gains = optics.white_balance(count, 1.0, generator)
+    light = light * torch.lerp(torch.ones(()), gains, per_photo(drawn.each("tint")))
     light = optics.blur(light, torch.hypot(drawn.between("blur"), lens))
     ghosted = drawn.happens("ghosting")
     if bool(ghosted.any()):
         shift = 0.03 * width * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)
         light = optics.ghosting(light, shift, ghosted * uniform(count, 0.1, 0.5, generator))
     light = light * per_photo(_evening(light, drawn))
-    field = _fresnel_field(height, width, drawn, generator)
+    field = _fresnel_field(height, width, drawn)
     covered = optics.pane(height, width, count, generator)
-    field = field * torch.lerp(torch.ones(()), covered, per_photo(drawn.happens("partial")))
+    field = field * torch.lerp(torch.ones(()), covered, per_photo(drawn.happens("partial").float()))
     return light * field * per_photo(drawn.between("strength"))
 
 
 def _evening(light: Light, drawn: _Draw) -> PerPhoto:
-    evened = torch.tensor([recipe.evened for recipe in drawn.recipes])
     gain = MEAN_LIGHT / light.mean(dim=(1, 2, 3)).clamp(min=1e-6)
-    return torch.where(evened, gain.clamp(max=MOST_EVENED), 1.0)
+    return torch.where(drawn.each("evened"), gain.clamp(max=MOST_EVENED), 1.0)
 
 
-def _fresnel_field(
-    height: int, width: int, drawn: _Draw, generator: Generator
-) -> Float[Tensor, "B 1 H W"]:
+def _fresnel_field(height: int, width: int, drawn: _Draw) -> Float[Tensor, "B 1 H W"]:
     """Reflectance across the photo relative to its greatest, by the angle to the pane."""
-    count = len(drawn.recipes)
+    count, generator = len(drawn.recipes), drawn.generator
     tilt = 1.1 * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)
     angle = optics.incidence(height, width, tilt, uniform(count, 0.35, 0.65, generator))
     reflectance = optics.fresnel(torch.full((count,), 0.08), angle)
     relative = reflectance / reflectance.amax(dim=(2, 3), keepdim=True)
-    return torch.lerp(torch.ones(()), relative, per_photo(drawn.happens("fresnel")))
+    return torch.lerp(torch.ones(()), relative, per_photo(drawn.happens("fresnel").float()))
 
 
 MOST_GAIN = 2.5

@@ -76,6 +76,7 @@ _PLAIN = Recipe(
     "plain",
     0.0,
     strength=(1.0, 1.0),
+    blur=(0.1, 0.2),
     highlight_gain=(1.0, 1.0),
     ghosting=0.0,
     partial=0.0,
@@ -104,7 +105,6 @@ DOUBLE = replace(
     share=0.04,
     strength=(0.15, 0.6),
     transmittance=(0.4, 0.8),
-    blur=(0.1, 0.2),
 )
 """Two sharp photos of unequal light: words say which is which, not that each gives half."""
 SYMMETRIC = replace(
@@ -113,7 +113,6 @@ SYMMETRIC = replace(
     share=0.06,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
-    blur=(0.1, 0.2),
 )
 CLEAN = Recipe("clean", 0.16, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
 
