@@ -91,7 +91,9 @@ figures, one in twenty does so by chance.
 SHOWN = SynthesisConfig(
     recipes=(
         replace(SYMMETRIC, share=0.7),
-        replace(SHARP, share=0.3, low_key=0.0, contrasty=0.0, unfocused=0.0, evened=False),
+        replace(
+            SHARP, share=0.3, low_key=0.0, high_key=0.0, contrasty=0.0, unfocused=0.0, evened=False
+        ),
     ),
     soft=0.0,
     cast=0.0,

@@ -116,6 +116,17 @@ def test_contrasty_reflections_keep_their_light_in_few_places():
     assert concentration(1.0) > 1.3 * concentration(0.0)
 
 
+@pytest.mark.parametrize("key, brighter", [("high_key", True), ("low_key", False)])
+def test_scenes_of_a_key_are_lighter_or_darker_than_their_photos(key, brighter):
+    def light(share: float) -> float:
+        recipe = dataclasses.replace(CLEAN, **{"low_key": 0.0, "high_key": 0.0, key: share})
+        config = SynthesisConfig(recipes=(recipe,), auto_exposure=0.0, **QUIET)
+        return mix(config).transmission.mean().item()
+
+    assert (light(1.0) > 1.1 * light(0.0)) == brighter
+    assert (light(1.0) < 0.9 * light(0.0)) != brighter
+
+
 def detail(light: torch.Tensor) -> float:
     return light.diff(dim=-1).abs().mean().item()
 

@@ -61,8 +61,9 @@ def synthesise(
 
 
 def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
-    """What is behind the glass: as dark and as sharp as it is, dimmed by the glass."""
-    scene = behind ** per_photo(drawn.exponent("low_key", 1.2, 2.6))
+    """What is behind the glass: as dark or light and as sharp as it is, dimmed by the glass."""
+    key = drawn.exponent("low_key", 1.2, 2.6) * drawn.exponent("high_key", 0.4, 0.8)
+    scene = behind ** per_photo(key)
     defocus = drawn.blur(drawn.happens("unfocused"), 0.4, 2.5)
     return optics.blur(scene, torch.hypot(lens, defocus)) * per_photo(drawn.transmittance())
 

@@ -43,6 +43,8 @@ class Recipe:
     low_key: float = 0.65
     """Probability that the scene behind the glass is of dark tones with few lights, as most real
     pairs are: their median light is .01 to .05, that of photos for captions .1."""
+    high_key: float = 0.3
+    """Probability that its tones are lifted, so that light dark tones are no sign of a veil."""
     contrasty: float = 0.5
     """Probability that few places of the glass mirror much and most of it little: skies and lamps
     between dark things, as in most real pairs (a tenth of their places gets six times the light
@@ -83,6 +85,7 @@ _PLAIN = Recipe(
     fresnel=0.0,
     dark=0.0,
     low_key=0.0,
+    high_key=0.0,
     contrasty=0.0,
     unfocused=0.0,
     tint=0.0,
@@ -114,7 +117,15 @@ SYMMETRIC = replace(
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
 )
-CLEAN = Recipe("clean", 0.16, strength=(1e-6, 1e-6), partial=0.0, ghosting=0.0)
+CLEAN = Recipe(
+    "clean",
+    0.16,
+    strength=(1e-6, 1e-6),
+    partial=0.0,
+    ghosting=0.0,
+    low_key=0.4,
+    high_key=0.5,
+)
 
 
 @dataclass(frozen=True)
