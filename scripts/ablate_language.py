@@ -92,7 +92,14 @@ SHOWN = SynthesisConfig(
     recipes=(
         replace(SYMMETRIC, share=0.7),
         replace(
-            SHARP, share=0.3, low_key=0.0, high_key=0.0, contrasty=0.0, unfocused=0.0, evened=False
+            SHARP,
+            share=0.3,
+            low_key=0.0,
+            high_key=0.0,
+            contrasty=0.0,
+            unfocused=0.0,
+            toned=0.0,
+            evened=False,
         ),
     ),
     soft=0.0,

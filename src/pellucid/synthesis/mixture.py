@@ -2,8 +2,9 @@
 
     T = transmittance · optics(A)  what is behind the glass, dimmed by it, as sharp as the lens is
     R = reflectance · optics(B)    what the glass mirrors: blurred, ghosted, tinted, partly
-    M = jpeg(noise(clip(exposure · (T + R))))
+    M = jpeg(noise(clip(tone(exposure · (T + R)))))
 
+The layers are those of the picture after its tone curve: T is tone(exposure · T), R the rest.
 A recipe (`pellucid.synthesis.recipes`) is a family of mixtures; a batch draws from several.
 """
 
@@ -20,6 +21,7 @@ from pellucid.synthesis import optics
 from pellucid.synthesis.jpeg import jpeg
 from pellucid.synthesis.optics import Light, PerPhoto, log_uniform, per_photo, uniform
 from pellucid.synthesis.recipes import MEAN_LIGHT, MOST_EVENED, SynthesisConfig
+from pellucid.synthesis.tone import Tone
 
 
 class Mixtures(NamedTuple):
@@ -51,13 +53,13 @@ def synthesise(
 ) -> Mixtures:
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
+    tone = drawn.tone()
     lens = drawn.blur(torch.rand(len(recipe), generator=generator) < config.soft, 0.3, 1.2)
-    scene = _scene(to_light(behind), lens, drawn)
-    transmission, reflection = _photograph(
-        scene, _reflect(to_light(mirrored), lens, drawn), drawn, config
-    )
-    captured = _capture(_add(transmission, reflection, drawn.adds), config, generator)
-    return Mixtures(captured, transmission, reflection, recipe, drawn.adds)
+    scene = _scene(tone.undo(to_light(behind)), lens, drawn)
+    mirrored_light = _reflect(tone.undo(to_light(mirrored)), lens, drawn)
+    layers = tone.develop_layers(*_photograph(scene, mirrored_light, drawn, config))
+    captured = _capture(_add(*layers, drawn.adds), config, generator)
+    return Mixtures(captured, *layers, recipe, drawn.adds)
 
 
 def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
@@ -135,6 +137,13 @@ class _Draw:
         """Draw an exponent on light in [low, high] with the probability called `name`, else 1."""
         raised = self.happens(name)
         return torch.where(raised, uniform(len(raised), low, high, self.generator), 1.0)
+
+    def tone(self) -> Tone:
+        """Draw the camera's tone curve where there is one."""
+        toned, count = self.happens("toned"), len(self.recipes)
+        toe = uniform(count, 1.2, 2.0, self.generator)
+        shoulder = log_uniform(count, 1.0, 12.0, self.generator)
+        return Tone(torch.where(toned, toe, 1.0), torch.where(toned, shoulder, 0.0))
 
     def blur(self, happens: Bool[Tensor, " B"], low: float, high: float) -> PerPhoto:
         """Draw a sigma log-uniformly in [low, high] where it happens, else 0."""

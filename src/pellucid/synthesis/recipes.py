@@ -52,6 +52,8 @@ class Recipe:
     unfocused: float = 0.2
     """Probability that what is behind the glass is out of focus, so that softness is no sign of a
     reflection."""
+    toned: float = 0.8
+    """Probability that the camera has a tone curve, so that what it saves does not add up."""
     tint: float = 0.15
     """Greatest relative shift of the reflection's white balance."""
     evened: bool = True
@@ -62,14 +64,14 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.2, strength=(0.06, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.2, strength=(0.12, 1.3), blur=(0.6, 5.0))
 VEIL = Recipe(
     "veil", 0.1, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
     0.32,
-    strength=(0.06, 0.9),
+    strength=(0.12, 1.3),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
@@ -88,6 +90,7 @@ _PLAIN = Recipe(
     high_key=0.0,
     contrasty=0.0,
     unfocused=0.0,
+    toned=0.0,
     tint=0.0,
     evened=False,
 )
