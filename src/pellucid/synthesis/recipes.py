@@ -64,14 +64,14 @@ class Recipe:
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
 
 
-SOFT = Recipe("soft", 0.2, strength=(0.12, 1.3), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.2, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
     "veil", 0.1, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
     0.32,
-    strength=(0.12, 1.3),
+    strength=(0.06, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
