@@ -66,9 +66,10 @@ def test_streams():
         (["-", "a.jpg"], {}, "must be the only photo"),
         (["-"], {"layers": Layers.BOTH}, "holds one picture"),
         (["a.jpg", "b.jpg"], {"output": "-"}, "holds one picture"),
-        (["a.jpg"], {"output": "out"}, "folder out does not exist: create it"),
+        (["a.jpg"], {"output": "a file"}, "a file is a file, not a folder"),
+        (["a.jpg"], {"output": "x.PNG"}, "x.PNG is the name of one file"),
         (["a.jpg"], {"output": "no/x.png", "layers": Layers.REFLECTION}, "folder no does not"),
-        (["a.jpg", "b.jpg"], {"output": "x.png", "layers": Layers.REFLECTION}, "does not exist"),
+        (["a.jpg", "b.jpg"], {"output": "x.png", "layers": Layers.REFLECTION}, "the name of one"),
         (["a.jpg", "a.png"], {"format": Format.PNG}, r"a\.jpg and a\.png would both"),
         (["a.jpg", "./a.jpg"], {}, "would both be written"),
         (["a.jpg", "a.transmission.jpg"], {}, "both a photo to read and a file to write"),
@@ -76,6 +77,7 @@ def test_streams():
     ],
 )
 def test_contradictions_are_refused(photos, options, reason):
+    Path("a file").touch()
     with pytest.raises(PlanError, match=reason):
         plan(photos, **options)
 

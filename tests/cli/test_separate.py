@@ -170,8 +170,25 @@ def test_an_unreadable_file_is_named_for_root_too(cli, photo, monkeypatch):
     assert "photo.png: no permission to read it" in result.err
 
 
-def test_a_missing_output_folder_is_wrong_use(cli, photo, tmp_path):
-    result = cli("separate", photo, "-o", tmp_path / "none")
+def test_a_missing_output_folder_is_made(cli, photo, tmp_path):
+    folder = tmp_path / "new" / "layers"
+    assert cli("separate", photo, "-o", folder).code == 0
+    assert files(folder) == {"photo.transmission.png", "photo.reflection.png"}
+
+
+def test_no_folder_is_made_for_a_photo_that_cannot_be_read(cli, tmp_path):
+    assert cli("separate", tmp_path / "none.jpg", "-o", tmp_path / "new").code == 1
+    assert files(tmp_path) == set()
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(cli, photo, tmp_path):
+    result = cli("separate", photo, "-o", photo / "within")
+    assert (result.code, files(tmp_path)) == (1, {"photo.png"})
+    assert "within: cannot be made (Not a directory): choose another with -o" in result.err
+
+
+def test_the_missing_folder_of_a_named_file_is_wrong_use(cli, photo, tmp_path):
+    result = cli("separate", photo, "--layers", "reflection", "-o", tmp_path / "none" / "x.png")
     assert (result.code, files(tmp_path)) == (2, {"photo.png"})
     assert "none does not exist: create it first" in result.err
 

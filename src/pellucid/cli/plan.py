@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.layer_files import Format, Layers, target_suffix
+from pellucid.layer_files import FORMATS, Format, Layers, target_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,8 +52,8 @@ def plan(
     """Return a job a photo, in the order given.
 
     Raises:
-        PlanError: the arguments contradict each other, the output folder is missing, or two
-            outputs, or an output and an input, are the same file.
+        PlanError: the arguments contradict each other, the folder of a named file is missing, or
+            two outputs, or an output and an input, are the same file.
     """
     chosen = _chosen_layers(photos, output, layers)
     if STREAM in photos and len(photos) > 1:
@@ -92,11 +92,12 @@ def _targets(
     single: bool,
 ) -> dict[Layer, str]:
     if output is not None and single and len(layers) == 1 and not _is_folder(output):
-        _check_folder(Path(output).parent)
+        folder = Path(output).parent
+        if not folder.is_dir():
+            raise PlanError(f"the folder {folder} does not exist: create it first")
         return {layers[0]: output}
     source = Path("stdin" if photo == STREAM else photo)
-    folder = source.parent if output is None else Path(output)
-    _check_folder(folder)
+    folder = source.parent if output is None else _output_folder(output)
     suffix = target_suffix(source.suffix, format)
     return {layer: str(folder / f"{source.stem}.{layer}{suffix}") for layer in layers}
 
@@ -105,9 +106,17 @@ def _is_folder(output: str) -> bool:
     return output.endswith((os.sep, "/")) or Path(output).is_dir()
 
 
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise PlanError(f"the output folder {folder} does not exist: create it first")
+def _output_folder(output: str) -> Path:
+    """Return the folder for several pictures, which is made when the first is written."""
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise PlanError(f"{output} is a file, not a folder for several pictures: name another")
+    if not folder.exists() and folder.suffix.lower() in FORMATS:
+        raise PlanError(
+            f"{output} is the name of one file, and there are several pictures: name a folder with "
+            "-o, or give one photo and one of --layers"
+        )
+    return folder
 
 
 def _check_collisions(jobs: Iterable[Job]) -> None:

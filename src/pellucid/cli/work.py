@@ -83,6 +83,7 @@ class Worker:
         if self._settings.region is not None:
             separation = separation.within(read_region(self._settings.region, photo.size))
         notes = photo.notes + separation.notes
+        _make_folders(job)
         for layer, target in job.targets.items():
             if layer == "transmission" and self._keeps_file(photo, target):
                 _copy(job.source if content is None else content, target)
@@ -115,6 +116,16 @@ class Worker:
         notes = write_photo(photo, encoded, format=self._settings.format, options=options)
         _to_stdout(encoded.getvalue())
         return notes
+
+
+def _make_folders(job: Job) -> None:
+    for folder in {Path(target).parent for target in job.targets.values()}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PhotoError(
+                f"{folder}: cannot be made ({error.strerror or error}): choose another with -o"
+            ) from error
 
 
 def _copy(source: str | bytes, target: str) -> None:
