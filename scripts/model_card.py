@@ -31,7 +31,7 @@ taken through glass into transmission and reflection, guided by words for either
   "Language-guided Image Reflection Separation", arXiv:2402.11874; equations that the paper does not
   print are our own. Code: `pellucid.network`.
 - **Text**: the word table of wordllama (`l2_supercat`, 256-d, MIT), not part of these files.
-- **Training so far**: {steps:,} steps, {mixtures:,} mixtures of 128 to 192 pixels a side, in
+- **Training so far**: {steps:,} steps, {mixtures:,} mixtures of 128 to 224 pixels a side, in
   {hours:.1f} hours on a CPU with two cores shared with other work:
 
 {history}

@@ -48,7 +48,7 @@ def workplace(tmp_path, monkeypatch) -> Path:
         write_png(here / name)
     Image.new("L", (60, 40), 255).save("mask.png")
     Path("words.csv").write_text("photo,transmission,reflection\na.jpg,,the sky\n", "utf-8")
-    Path("lines.txt").write_text(f"{'w1 w2 w3 w4 w5 w6 w7 w8 ' * 8}\n" * 200, "utf-8")
+    Path("lines.txt").write_text(f"{'w1 w2 w3 w4 w5 w6 w7 w8 ' * 8}\n" * 420, "utf-8")
     return here
 
 

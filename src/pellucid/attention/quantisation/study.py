@@ -82,7 +82,8 @@ def study(
     if not held_out or not 1 <= calibration <= len(pool):
         raise ConfigError(
             f"A study needs a batch to measure on and {calibration} to calibrate on; there are "
-            f"{len(held_out)} and {len(pool)}."
+            f"{len(held_out)} and {len(pool)}: give more text, smaller or shorter batches, or "
+            "calibrate on fewer."
         )
     chosen = [
         [pool[index] for index in np.random.default_rng(seed).permutation(len(pool))[:calibration]]
