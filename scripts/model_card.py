@@ -55,7 +55,7 @@ shipped. Their sources state:
 
 No real mixture was trained on. The choice among checkpoints looks at `real20-dev`, ten real pairs,
 and the average of several of them at `ceilnet-table2-dev` too; how readily the language gate opens
-was chosen on mixtures of validation photos.
+and how far words are followed were chosen by both and by mixtures of validation photos.
 
 **Licence of the weights**: Apache-2.0 as far as the project's own rights go. Some training photos
 were licensed for research only; whether that binds weights is not settled law. For a commercial
