@@ -54,6 +54,9 @@ def test_streams():
     assert targets("-", layers=Layers.REFLECTION) == [["-"]]
     assert targets("a.jpg", output="-") == [["-"]]
     assert targets("-", output="x.png", layers=Layers.REFLECTION) == [["x.png"]]
+    assert targets("-", output="x.png/") == [
+        ["x.png/stdin.transmission.png", "x.png/stdin.reflection.png"]
+    ]
     Path("out").mkdir()
     assert targets("-", output="out") == [
         ["out/stdin.transmission.png", "out/stdin.reflection.png"]

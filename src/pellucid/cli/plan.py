@@ -111,7 +111,7 @@ def _output_folder(output: str) -> Path:
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise PlanError(f"{output} is a file, not a folder for several pictures: name another")
-    if not folder.exists() and folder.suffix.lower() in FORMATS:
+    if not _is_folder(output) and folder.suffix.lower() in FORMATS:
         raise PlanError(
             f"{output} is the name of one file, and there are several pictures: name a folder with "
             "-o, or give one photo and one of --layers"

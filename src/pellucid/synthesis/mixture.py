@@ -4,8 +4,9 @@
     R = reflectance · optics(B)    what the glass mirrors: blurred, ghosted, tinted, partly
     M = jpeg(noise(clip(tone(exposure · (T + R)))))
 
-The layers are those of the picture after its tone curve: T is tone(exposure · T), R the rest.
-A recipe (`pellucid.synthesis.recipes`) is a family of mixtures; a batch draws from several.
+The layers returned are those of the picture after its tone curve: tone(exposure · T), and what the
+reflection adds to it. A recipe (`pellucid.synthesis.recipes`) is a family of mixtures; a batch
+draws from several.
 """
 
 from __future__ import annotations
