@@ -16,6 +16,7 @@ from pellucid.network.weights import load_weights
 from pellucid.training.checkpoint import load_newest_checkpoint
 from pellucid.training.config import read_training_config
 from pellucid.training.trainer import Trainer, TrainingError
+from pellucid.training.words_first import HEARING
 
 from ..faults import fault
 
@@ -61,6 +62,30 @@ def test_training_changes_every_part(tiny_run):
         if not torch.equal(parameter, before[name])
     }
     assert parts == {name.split(".")[0] for name in before}
+
+
+def test_only_the_parts_named_learn_and_without_words_nothing_changes(tiny_run, change):
+    trainer = Trainer(change(tiny_run, only=HEARING))
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    trainer.run()
+    for network in (trainer.network, trainer.average):
+        state = network.state_dict()
+        changed = {n.split(".")[0] for n, value in state.items() if not value.equal(before[n])}
+        assert changed == set(HEARING)
+
+
+def test_statistics_of_parts_that_do_not_learn_stay(tiny_run, change):
+    paper = change(tiny_run, network=change(tiny_run.network, encoder="resnet50"), only=HEARING)
+    trainer = Trainer(paper)
+    before = {name: value.clone() for name, value in trainer.network.encoder.state_dict().items()}
+    trainer.step()
+    after = trainer.network.encoder.state_dict()
+    assert all(value.equal(before[name]) for name, value in after.items())
+
+
+def test_no_part_of_that_name(tiny_run, change):
+    with pytest.raises(ConfigError, match="it has encoder"):
+        Trainer(change(tiny_run, only=("ears",)))
 
 
 def test_the_encoder_learns_but_for_its_depthwise_filters(tiny_run):

@@ -15,6 +15,7 @@ from pellucid.errors import ConfigError
 from pellucid.network.growth import fit_grown_weights
 from pellucid.network.separation import SeparationNetwork
 from pellucid.network.weights import load_weights
+from pellucid.training.parts import require_parts
 
 
 def average(
@@ -39,10 +40,7 @@ def average(
     """
     if not 0.0 <= share <= 1.0:
         raise ConfigError(f"the share of the second weights is {share}; it must lie in [0, 1]")
-    parts = dict(network.named_children())
-    for part in only_first:
-        if part not in parts:
-            raise ConfigError(f"no part {part!r} in the network; it has {', '.join(parts)}")
+    require_parts(network, only_first)
     _state(network, first)  # an idle block is half of the other's, not of random numbers:
     other = _state(network, second)  # so each completes its own with what the other has
     network.load_state_dict(

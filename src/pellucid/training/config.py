@@ -45,6 +45,9 @@ class TrainingConfig:
     start_from: str = ""
     """Weights (.safetensors) to begin with, of this network or of one with fewer blocks in its
     decoder; default: ImageNet for the encoder, random elsewhere."""
+    only: tuple[str, ...] = ()
+    """Parts of the network that learn, as "interaction"; all others stay as they are, to the bit.
+    Default: all learn."""
     threads: int = 0
     """Threads of the computation; 0 leaves it to torch."""
     mixed_precision: bool = False

@@ -65,9 +65,6 @@ class WordsFirstConfig:
     correspondence: float = 0.0
     """Weight of the trainer's layer correspondence, on painted layers; 0 leaves it out. What it
     does: docs/ablation.md."""
-    only_words: bool = False
-    """Teach what hears words and leave what sees as it is: for a network that is trained already,
-    whose layers without words stay what they are, to the bit."""
     seed: int = 0
     batch: BatchConfig = field(
         default_factory=lambda: BatchConfig(group=64, captions=SAID, synthesis=SHOWN)
@@ -190,8 +187,7 @@ class WordsFirst:
         taught = [
             parameter
             for name, parameter in network.named_parameters()
-            if (part := name.split(".")[0]) not in ("encoder", "recovery")
-            and (part in HEARING or not config.only_words)
+            if name.split(".")[0] not in ("encoder", "recovery") and parameter.requires_grad
         ]
         self.optimiser = torch.optim.AdamW(
             [*taught, *self.painter.parameters(), *self.embedding.parameters()],
