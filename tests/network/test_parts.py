@@ -11,9 +11,10 @@ from pellucid.network.blocks import ChannelNorm, GatedBlock, LocallyEnhancedFeed
 from pellucid.network.description import Description, DescriptionEncoder, Words
 from pellucid.network.encoder import EfficientNetLite0, ResNet50, SamePaddedConv
 from pellucid.network.hypercolumn import Hypercolumn
-from pellucid.network.interaction import WordAttention
+from pellucid.network.interaction import REACH, WordAttention, within_reach
 from pellucid.network.language_gate import LanguageGate
-from pellucid.network.recovery import LayerHead
+from pellucid.network.light import to_light
+from pellucid.network.recovery import LayerHead, Layers, agree
 
 
 @pytest.mark.parametrize("build", [EfficientNetLite0, ResNet50])
@@ -135,6 +136,38 @@ def test_word_map_is_attention_times_gate():
     torch.testing.assert_close(total, torch.full_like(total, 0.5))
 
 
+def test_words_move_a_place_no_further_than_they_reach():
+    layer, update = torch.randn(2, 8, 3, 4), torch.randn(2, 8, 3, 4)
+    update[0, :, 0] *= 0.01
+    kept = within_reach(update, layer)
+    length = kept.norm(dim=1) / layer.norm(dim=1)
+    assert length.max() <= REACH * 1.0001
+    torch.testing.assert_close(kept[0, :, 0], update[0, :, 0])
+    torch.testing.assert_close(
+        torch.cosine_similarity(kept, update), torch.ones(2, 3, 4), msg="the direction stays"
+    )
+
+
+def test_no_words_move_nothing_even_where_there_is_nothing():
+    layer = torch.zeros(1, 8, 2, 2)
+    update = torch.zeros_like(layer, requires_grad=True)
+    kept = within_reach(update, layer)
+    kept.sum().backward()
+    assert torch.equal(kept, layer)
+    assert update.grad is not None and update.grad.isfinite().all()
+
+
 def test_a_head_starts_by_taking_almost_nothing():
     light = LayerHead(4)(torch.randn(1, 4, 6, 6))
     assert torch.all((light > 0) & (light < 2e-2))
+
+
+def test_layers_agree_as_far_as_words_are_followed():
+    mixture, followed = torch.rand(3, 3, 4, 4), torch.tensor([0.0, 1.0, 0.5])
+    layers = Layers(torch.rand(3, 3, 4, 4), to_light(mixture) / 3)
+    midway = agree(layers, mixture, followed)
+    left = to_light(mixture) * 2 / 3
+    assert torch.equal(midway.transmission[0], layers.transmission[0])
+    torch.testing.assert_close(midway.transmission[1], (layers.transmission[1] + left[1]) / 2)
+    torch.testing.assert_close(midway.transmission[2], 0.75 * layers.transmission[2] + left[2] / 4)
+    assert midway.reflection is layers.reflection

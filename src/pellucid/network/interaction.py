@@ -9,6 +9,10 @@ nothing. What was found, A, and how well it fits the place, A ⊙ Q, are project
 scaled by the language gate. Hence a description that is missing, or whose gates are shut, adds
 exactly zero.
 
+What both descriptions add to a place is never longer than `REACH` of the place's own features: on
+real photos words would else take too much, though in the right place (docs/lab-notes.md, "Words on
+a leash").
+
 One set of weights serves both layers. A layer meets its own description and the other layer's
 through separate projections ("own", "other"): words about the reflection also say what the
 transmission is not.
@@ -28,6 +32,11 @@ from pellucid.attention.reference import reference_attention
 from pellucid.errors import ConfigError
 from pellucid.network.blocks import ChannelNorm
 from pellucid.network.description import Words
+
+REACH = 0.3
+"""Greatest length of what words add to a place's features, relative to theirs."""
+SMALLEST = 1e-12
+"""Square of a length below which places count as empty, so that no gradient is infinite."""
 
 ATTENTIONS: dict[str, GateSpec | None] = {
     "softmax": None,
@@ -108,6 +117,18 @@ class WordAttention(nn.Module):
         return merge_heads(attended), weights.mean(dim=1)
 
 
+def within_reach(
+    update: Float[Tensor, "B C h w"], layer: Float[Tensor, "B C h w"]
+) -> Float[Tensor, "B C h w"]:
+    """Shorten updates that are longer than `REACH` times the features at their place."""
+    longest = REACH * _length(layer)
+    return update * (longest / torch.maximum(_length(update), longest)).to(update.dtype)
+
+
+def _length(features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 1 h w"]:
+    return (features.float().square().sum(dim=1, keepdim=True) + SMALLEST).sqrt()
+
+
 class GuidedLayers(NamedTuple):
     """Both layers' features after the words, and where each word acted."""
 
@@ -142,7 +163,10 @@ class GlobalInteraction(nn.Module):
         t_other, _ = self._guide(self.other, transmission, about_reflection)
         r_other, _ = self._guide(self.other, reflection, about_transmission)
         return GuidedLayers(
-            transmission + t_own + t_other, reflection + r_own + r_other, t_map, r_map
+            transmission + within_reach(t_own + t_other, transmission),
+            reflection + within_reach(r_own + r_other, reflection),
+            t_map,
+            r_map,
         )
 
     def _guide(

@@ -4,6 +4,11 @@ Physics: the heads say how much light to take away, the mixture supplies the res
 the transmission is T = M − removed and the reflection is its own image R; where nothing clips and
 both heads agree, T + R = M. Light is a head's sigmoid squared: close to the eye's scale, and flat
 at zero, so a photo without a reflection comes back unchanged.
+
+Where words are followed the transmission lies midway between M − removed and M − R: words make the
+first take too much from real photos, and R is the second opinion on the same light (`agree`).
+Without words it is M − removed alone, since light that is not simply added (a camera's tone curve,
+photos mixed as encoded values) takes more away than R gives.
 """
 
 from __future__ import annotations
@@ -28,6 +33,18 @@ class Layers(NamedTuple):
 
     transmission: Float[Tensor, "B 3 H W"]
     reflection: Float[Tensor, "B 3 H W"]
+
+
+def agree(
+    layers: Layers, mixture: Float[Tensor, "B 3 H W"], followed: Float[Tensor, " B"]
+) -> Layers:
+    """Move the transmission by half of `followed`, in [0, 1], towards what R leaves of the mixture.
+
+    Exactly nothing changes where `followed` is 0.
+    """
+    left = torch.clamp(to_light(mixture) - layers.reflection, min=0.0)
+    share = 0.5 * followed[:, None, None, None]
+    return layers._replace(transmission=layers.transmission + share * (left - layers.transmission))
 
 
 class UpStage(nn.Module):

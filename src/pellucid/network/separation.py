@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from pellucid.network.encoder import EfficientNetLite0, Pyramid, ResNet50
 from pellucid.network.hypercolumn import Hypercolumn
 from pellucid.network.interaction import GlobalInteraction, GuidedLayers, word_attention_gate
 from pellucid.network.language_gate import LanguageGate
-from pellucid.network.recovery import Layers, Recovery
+from pellucid.network.recovery import Layers, Recovery, agree
 
 ENCODERS = {"efficientnet-lite0": EfficientNetLite0, "resnet50": ResNet50}
 
@@ -142,6 +143,7 @@ class SeparationNetwork(nn.Module):
         about_r = self.listen(reflection, seen.tokens)
         guided = self.guide(seen.features, about_t, about_r)
         layers = self.recovery(mixture, seen.pyramid, guided.transmission, guided.reflection)
+        layers = agree(layers, mixture, torch.maximum(about_t.gate, about_r.gate))
         return NetworkOutput(
             layers, about_t, about_r, guided.transmission_map, guided.reflection_map, seen
         )
