@@ -15,8 +15,8 @@ from pellucid.errors import ConfigError, WeightsError
 from pellucid.network.weights import load_weights
 from pellucid.training.checkpoint import load_newest_checkpoint
 from pellucid.training.config import read_training_config
+from pellucid.training.parts import HEARING
 from pellucid.training.trainer import Trainer, TrainingError
-from pellucid.training.words_first import HEARING
 
 from ..faults import fault
 
@@ -64,7 +64,7 @@ def test_training_changes_every_part(tiny_run):
     assert parts == {name.split(".")[0] for name in before}
 
 
-def test_only_the_parts_named_learn_and_without_words_nothing_changes(tiny_run, change):
+def test_only_the_parts_named_learn(tiny_run, change):
     trainer = Trainer(change(tiny_run, only=HEARING))
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     trainer.run()

@@ -12,8 +12,9 @@ import torch
 from pellucid.synthesis.recipes import SYMMETRIC, SynthesisConfig
 from pellucid.training.batches import BatchConfig
 from pellucid.training.captions import CaptionConfig
+from pellucid.training.parts import HEARING
 from pellucid.training.trainer import Trainer
-from pellucid.training.words_first import HEARING, Glances, WordsFirst, WordsFirstConfig
+from pellucid.training.words_first import Glances, WordsFirst, WordsFirstConfig
 
 BATCH = BatchConfig(
     group=8,

@@ -22,7 +22,7 @@ from pellucid.network.separation import NetworkConfig, Seen, SeparationNetwork
 from pellucid.training.batches import BatchConfig, Batches, Group
 from pellucid.training.objective import Objective, ObjectiveConfig
 from pellucid.training.optimiser import cosine_fall
-from pellucid.training.words_first import HEARING
+from pellucid.training.parts import HEARING, let_only_learn
 
 Looked = tuple[Seen, Group]
 """What the network sees of a group of mixtures before a word is spoken, and the group."""
@@ -74,9 +74,7 @@ def teach_words(
     network: SeparationNetwork, looked: Sequence[Looked], config: TuningConfig, seed: int
 ) -> None:
     """Teach description encoder, language gate and AGIM with the usual losses, in place."""
-    network.requires_grad_(False)
-    for part in HEARING:
-        network.get_submodule(part).requires_grad_(True)
+    let_only_learn(network, HEARING)
     objective = Objective(config.objective, network.config.channels)
     taught = [parameter for parameter in network.parameters() if parameter.requires_grad]
     taught += objective.embedding.parameters()

@@ -8,6 +8,9 @@ from torch import nn
 
 from pellucid.errors import ConfigError
 
+HEARING = ("describe", "language_gate", "interaction")
+"""Parts of the network that hear words."""
+
 
 def require_parts(network: nn.Module, names: Collection[str]) -> None:
     """Raise ConfigError, with the names there are, if the network has no part of a name."""
@@ -17,8 +20,10 @@ def require_parts(network: nn.Module, names: Collection[str]) -> None:
             raise ConfigError(f"no part {name!r} in the network; it has {', '.join(parts)}")
 
 
-def rest(network: nn.Module, learning: Collection[str]) -> list[nn.Module]:
-    """Return the parts that do not learn: none where no learning part is named.
+def let_only_learn(network: nn.Module, learning: Collection[str]) -> list[nn.Module]:
+    """Take the gradients from all parts but these, and return those that no longer learn.
+
+    Where no part is named all learn, and none is returned.
 
     Raises:
         ConfigError: there is no part of a name given.
@@ -26,4 +31,7 @@ def rest(network: nn.Module, learning: Collection[str]) -> list[nn.Module]:
     require_parts(network, learning)
     if not learning:
         return []
-    return [part for name, part in network.named_children() if name not in learning]
+    still = [part for name, part in network.named_children() if name not in learning]
+    for part in still:
+        part.requires_grad_(False)
+    return still

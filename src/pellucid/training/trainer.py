@@ -30,7 +30,7 @@ from pellucid.training.checkpoint import (
 from pellucid.training.config import TrainingConfig
 from pellucid.training.objective import Objective
 from pellucid.training.optimiser import Optimiser, learning_rate_scale
-from pellucid.training.parts import rest
+from pellucid.training.parts import let_only_learn
 from pellucid.training.photos import PhotoStore
 from pellucid.training.validation import read_samples, score_mixtures, score_samples, sheet
 from pellucid.training.words_first import Glances, WordsFirst
@@ -59,9 +59,7 @@ class Trainer:
         self.batches = Batches(PhotoStore(photos, "train", cache), config.batch, config.seed)
         self.ahead = Ahead(self.batches)
         self.network, self.average = self._networks()
-        self.resting = rest(self.network, config.only)
-        for part in self.resting:
-            part.requires_grad_(False)
+        self.still = let_only_learn(self.network, config.only)
         objective = Objective(config.objective, config.network.channels)
         self.objective = objective.to(self.device)
         self.names = self._trained()
@@ -114,7 +112,7 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Take one optimiser step over this process's groups; return the mean losses."""
         self.network.train()
-        for part in self.resting:
+        for part in self.still:
             part.eval()  # statistics of batches stay as they are too
         self.optimiser.zero_grad()
         groups = range(self.rank, self.config.batch.groups, self.world)

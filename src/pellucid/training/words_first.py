@@ -41,8 +41,6 @@ from pellucid.training.photos import PhotoStore
 SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3)))
 SAID = CaptionConfig(dropped=0.1, noun=0.05, template=0.1)
 """Nearly always whole sentences, nearly always right: single nouns and silence teach few words."""
-HEARING = ("describe", "language_gate", "interaction")
-"""Parts of the network that hear words."""
 
 
 @dataclass(frozen=True)
