@@ -33,6 +33,18 @@ def test_run_gives_layers_gates_and_maps(model):
     assert not output.reflection_map.any()
 
 
+def test_a_mirrored_picture_gives_mirrored_layers():
+    mixture = np.random.default_rng(1).random((32, 64, 3)).astype(np.float32)
+    words = word_table().encode("a red car")
+    model = SeparationModel.load(threads=1)
+    output = model.run(mixture, NO_DESCRIPTION, words)
+    mirrored = model.run(mixture[:, ::-1], NO_DESCRIPTION, words)
+    for layer in ("transmission", "reflection"):
+        np.testing.assert_array_equal(getattr(mirrored, layer)[:, ::-1], getattr(output, layer))
+    np.testing.assert_array_equal(mirrored.reflection_map[..., ::-1], output.reflection_map)
+    np.testing.assert_array_equal(mirrored.gates, output.gates)
+
+
 def test_info_names_the_weights(model, tiny_weights):
     assert model.info.path == tiny_weights
     assert model.info.weights_id == "tiny"

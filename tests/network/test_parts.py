@@ -7,11 +7,19 @@ import torch
 
 from pellucid.attention.gate import gate_preset
 from pellucid.network.aggregation import GlobalAggregation
+from pellucid.network.ambiguity import Say, say_of_words
 from pellucid.network.blocks import ChannelNorm, GatedBlock, LocallyEnhancedFeedForward
 from pellucid.network.description import Description, DescriptionEncoder, Words
 from pellucid.network.encoder import EfficientNetLite0, ResNet50, SamePaddedConv
 from pellucid.network.hypercolumn import Hypercolumn
-from pellucid.network.interaction import REACH, WordAttention, within_reach
+from pellucid.network.interaction import (
+    DECISION,
+    HINT,
+    LONE,
+    WordAttention,
+    within_reach,
+    word_reach,
+)
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.light import to_light
 from pellucid.network.recovery import LayerHead, Layers, agree
@@ -137,24 +145,40 @@ def test_word_map_is_attention_times_gate():
 
 
 def test_words_move_a_place_no_further_than_they_reach():
-    layer, update = torch.randn(2, 8, 3, 4), torch.randn(2, 8, 3, 4)
-    update[0, :, 0] *= 0.01
-    kept = within_reach(update, layer)
+    layer, update = torch.randn(2, 8, 3, 4), 10.0 * torch.randn(2, 8, 3, 4)
+    update[0, :, 0] *= 0.001
+    kept = within_reach(update, layer, torch.tensor([0.2, 0.6]))
     length = kept.norm(dim=1) / layer.norm(dim=1)
-    assert length.max() <= REACH * 1.0001
+    torch.testing.assert_close(length[0, 1:], torch.full_like(length[0, 1:], 0.2))
+    torch.testing.assert_close(length[1], torch.full_like(length[1], 0.6))
     torch.testing.assert_close(kept[0, :, 0], update[0, :, 0])
     torch.testing.assert_close(
         torch.cosine_similarity(kept, update), torch.ones(2, 3, 4), msg="the direction stays"
     )
 
 
+def test_words_reach_further_the_more_speaks_for_them():
+    say = Say(both=torch.tensor([0.0, 1.0, 1.0]), decides=torch.tensor([0.0, 0.0, 1.0]))
+    torch.testing.assert_close(word_reach(say), torch.tensor([LONE, HINT, DECISION]))
+    assert LONE < HINT < DECISION
+
+
 def test_no_words_move_nothing_even_where_there_is_nothing():
     layer = torch.zeros(1, 8, 2, 2)
     update = torch.zeros_like(layer, requires_grad=True)
-    kept = within_reach(update, layer)
+    kept = within_reach(update, layer, torch.ones(1))
     kept.sum().backward()
     assert torch.equal(kept, layer)
     assert update.grad is not None and update.grad.isfinite().all()
+
+
+def test_words_decide_what_is_ambiguous_if_both_are_followed():
+    ambiguity = torch.tensor([20.0, 20.0, 20.0, -20.0], requires_grad=True)
+    gates = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.3, 0.8], [1.0, 1.0]])
+    say = say_of_words(ambiguity, *gates.unbind(1))
+    torch.testing.assert_close(say.both, torch.tensor([1.0, 0.0, 0.6, 1.0]))
+    torch.testing.assert_close(say.decides, torch.tensor([1.0, 0.0, 0.6, 0.0]))
+    assert not say.decides.requires_grad
 
 
 def test_a_head_starts_by_taking_almost_nothing():
@@ -162,10 +186,10 @@ def test_a_head_starts_by_taking_almost_nothing():
     assert torch.all((light > 0) & (light < 2e-2))
 
 
-def test_layers_agree_as_far_as_words_are_followed():
-    mixture, followed = torch.rand(3, 3, 4, 4), torch.tensor([0.0, 1.0, 0.5])
+def test_layers_agree_as_far_as_words_hint():
+    mixture, hinted = torch.rand(3, 3, 4, 4), torch.tensor([0.0, 1.0, 0.5])
     layers = Layers(torch.rand(3, 3, 4, 4), to_light(mixture) / 3)
-    midway = agree(layers, mixture, followed)
+    midway = agree(layers, mixture, hinted)
     left = to_light(mixture) * 2 / 3
     assert torch.equal(midway.transmission[0], layers.transmission[0])
     torch.testing.assert_close(midway.transmission[1], (layers.transmission[1] + left[1]) / 2)

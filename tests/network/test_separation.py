@@ -108,8 +108,8 @@ def test_every_parameter_is_trained(mixture):
     network = awake()
     output = network(mixture, said(2, 5), said(2, 3))
     total = sum(layer.sum() for layer in output.layers)
-    (total + output.transmission.logit.sum()).backward()
-    # The logit of the gate is not the gate: both paths together reach every weight.
+    (total + output.transmission.logit.sum() + output.seen.ambiguity.sum()).backward()
+    # A logit is not its gate, and ambiguity learns from its own loss only: these reach all weights.
     without = [name for name, p in network.named_parameters() if p.grad is None]
     assert without == []
 

@@ -11,6 +11,7 @@ from pellucid.network.light import to_light
 from pellucid.network.recovery import Layers
 from pellucid.training.losses.language import (
     LayerEmbedding,
+    ambiguity_error,
     assignment_error,
     contrastive,
     gate_error,
@@ -91,6 +92,12 @@ def test_gate_error_wants_right_words_open_and_wrong_ones_shut():
     assert float(good) < 1e-3 < 5.0 < float(bad)
     # A description that is missing has no say.
     assert float(gate_error(torch.tensor([9.0, -9.0, 99.0]), right, wrong)) == float(good)
+
+
+def test_ambiguity_error_wants_the_kind_of_the_mixture():
+    kind = torch.tensor([True, False])
+    assert float(ambiguity_error(torch.tensor([9.0, -9.0]), kind)) < 1e-3
+    assert float(ambiguity_error(torch.tensor([-9.0, 9.0]), kind)) > 8.0
 
 
 def test_embeddings_are_unit_vectors():

@@ -9,9 +9,10 @@ nothing. What was found, A, and how well it fits the place, A ⊙ Q, are project
 scaled by the language gate. Hence a description that is missing, or whose gates are shut, adds
 exactly zero.
 
-What both descriptions add to a place is never longer than `REACH` of the place's own features: on
-real photos words would else take too much, though in the right place (docs/lab-notes.md, "Words on
-a leash").
+What both descriptions add to a place is never longer than a share of the place's own features: on
+real photos words would else take too much, though in the right place. The share is small for one
+description alone, which may be wrong, and large where two alone can tell the layers apart
+(`word_reach`, `network/ambiguity.py`; docs/lab-notes.md, "Words on a leash", "Words that decide").
 
 One set of weights serves both layers. A layer meets its own description and the other layer's
 through separate projections ("own", "other"): words about the reflection also say what the
@@ -30,11 +31,13 @@ from pellucid.attention.gate import Gate, GateSpec, gate_preset, merge_heads
 from pellucid.attention.module import split_heads
 from pellucid.attention.reference import reference_attention
 from pellucid.errors import ConfigError
+from pellucid.network.ambiguity import Say
 from pellucid.network.blocks import ChannelNorm
 from pellucid.network.description import Words
 
-REACH = 0.3
-"""Greatest length of what words add to a place's features, relative to theirs."""
+LONE, HINT, DECISION = 0.13, 0.2, 0.75
+"""Greatest length of what words add to a place's features, relative to theirs: where one
+description is believed, where both are, and where both decide."""
 SMALLEST = 1e-12
 """Square of a length below which places count as empty, so that no gradient is infinite."""
 
@@ -117,11 +120,18 @@ class WordAttention(nn.Module):
         return merge_heads(attended), weights.mean(dim=1)
 
 
+def word_reach(say: Say) -> Float[Tensor, " B"]:
+    """Return how far words reach: `LONE` at least, `DECISION` at most."""
+    return LONE + (HINT - LONE) * say.both + (DECISION - HINT) * say.decides
+
+
 def within_reach(
-    update: Float[Tensor, "B C h w"], layer: Float[Tensor, "B C h w"]
+    update: Float[Tensor, "B C h w"],
+    layer: Float[Tensor, "B C h w"],
+    reach: Float[Tensor, " B"],
 ) -> Float[Tensor, "B C h w"]:
-    """Shorten updates that are longer than `REACH` times the features at their place."""
-    longest = REACH * _length(layer)
+    """Shorten updates that are longer than `reach` times the features at their place."""
+    longest = reach[:, None, None, None] * _length(layer)
     return update * (longest / torch.maximum(_length(update), longest)).to(update.dtype)
 
 
@@ -156,6 +166,7 @@ class GlobalInteraction(nn.Module):
         reflection: Float[Tensor, "B C h w"],
         about_transmission: GatedWords,
         about_reflection: GatedWords,
+        reach: Float[Tensor, " B"],
     ) -> GuidedLayers:
         """Guide both layers by both descriptions; a closed language gate adds exactly zero."""
         t_own, t_map = self._guide(self.own, transmission, about_transmission)
@@ -163,8 +174,8 @@ class GlobalInteraction(nn.Module):
         t_other, _ = self._guide(self.other, transmission, about_reflection)
         r_other, _ = self._guide(self.other, reflection, about_transmission)
         return GuidedLayers(
-            transmission + within_reach(t_own + t_other, transmission),
-            reflection + within_reach(r_own + r_other, reflection),
+            transmission + within_reach(t_own + t_other, transmission, reach),
+            reflection + within_reach(r_own + r_other, reflection, reach),
             t_map,
             r_map,
         )

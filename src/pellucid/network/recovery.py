@@ -5,8 +5,9 @@ the transmission is T = M − removed and the reflection is its own image R; whe
 both heads agree, T + R = M. Light is a head's sigmoid squared: close to the eye's scale, and flat
 at zero, so a photo without a reflection comes back unchanged.
 
-Where words are followed the transmission lies midway between M − removed and M − R: words make the
-first take too much from real photos, and R is the second opinion on the same light (`agree`).
+Where words hint the transmission lies midway between M − removed and M − R: words make the first
+take too much from real photos, and R is the second opinion on the same light (`agree`). Where they
+alone can tell the layers apart (`network/ambiguity.py`) it is M − removed.
 Without words it is M − removed alone, since light that is not simply added (a camera's tone curve,
 photos mixed as encoded values) takes more away than R gives.
 """
@@ -35,15 +36,13 @@ class Layers(NamedTuple):
     reflection: Float[Tensor, "B 3 H W"]
 
 
-def agree(
-    layers: Layers, mixture: Float[Tensor, "B 3 H W"], followed: Float[Tensor, " B"]
-) -> Layers:
-    """Move the transmission by half of `followed`, in [0, 1], towards what R leaves of the mixture.
+def agree(layers: Layers, mixture: Float[Tensor, "B 3 H W"], hinted: Float[Tensor, " B"]) -> Layers:
+    """Move the transmission by half of `hinted`, in [0, 1], towards what R leaves of the mixture.
 
-    Exactly nothing changes where `followed` is 0.
+    Exactly nothing changes where `hinted` is 0.
     """
     left = torch.clamp(to_light(mixture) - layers.reflection, min=0.0)
-    share = 0.5 * followed[:, None, None, None]
+    share = 0.5 * hinted[:, None, None, None]
     return layers._replace(transmission=layers.transmission + share * (left - layers.transmission))
 
 

@@ -1,7 +1,8 @@
 """The whole network, in the order of the paper's figure.
 
     mixture → encoder → hypercolumn → AGAM ─┬─ transmission features ─┐
-                                            └─ reflection features  ──┤ AGIM ← language gate ← words
+                                            ├─ reflection features  ──┤ AGIM ← language gate ← words
+                                            └─ ambiguity ─────────────┤
                                                                       └→ recovery → T, R
 
 Source: "Language-guided Image Reflection Separation", arXiv:2402.11874, §3. What the paper does not
@@ -19,10 +20,16 @@ from torch import Tensor, nn
 
 from pellucid.errors import ConfigError
 from pellucid.network.aggregation import GlobalAggregation
+from pellucid.network.ambiguity import Ambiguity, Say, say_of_words
 from pellucid.network.description import Description, DescriptionEncoder, Words, no_description
 from pellucid.network.encoder import EfficientNetLite0, Pyramid, ResNet50
 from pellucid.network.hypercolumn import Hypercolumn
-from pellucid.network.interaction import GlobalInteraction, GuidedLayers, word_attention_gate
+from pellucid.network.interaction import (
+    GlobalInteraction,
+    GuidedLayers,
+    word_attention_gate,
+    word_reach,
+)
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.recovery import Layers, Recovery, agree
 
@@ -77,6 +84,8 @@ class Seen(NamedTuple):
     pyramid: Pyramid
     features: Float[Tensor, "B C h w"]
     tokens: Float[Tensor, "B K C"]
+    ambiguity: Float[Tensor, " B"]
+    """Logit: above 0 if only words can tell the layers apart."""
 
 
 class Heard(NamedTuple):
@@ -109,6 +118,7 @@ class SeparationNetwork(nn.Module):
         levels = self.encoder.channels
         self.hypercolumn = Hypercolumn(levels, channels)
         self.aggregation = GlobalAggregation(channels, config.heads, config.global_tokens)
+        self.ambiguity = Ambiguity(channels, config.global_tokens)
         self.describe = DescriptionEncoder(config.token_channels, channels)
         self.language_gate = LanguageGate(channels)
         self.transmission_features = nn.Conv2d(channels, channels, 1)
@@ -141,9 +151,11 @@ class SeparationNetwork(nn.Module):
         """Separate mixtures that were looked at already."""
         about_t = self.listen(transmission, seen.tokens)
         about_r = self.listen(reflection, seen.tokens)
-        guided = self.guide(seen.features, about_t, about_r)
+        say = say_of_words(seen.ambiguity, about_t.gate, about_r.gate)
+        guided = self.guide(seen.features, about_t, about_r, say)
         layers = self.recovery(mixture, seen.pyramid, guided.transmission, guided.reflection)
-        layers = agree(layers, mixture, torch.maximum(about_t.gate, about_r.gate))
+        hinted = (1.0 - say.decides) * torch.maximum(about_t.gate, about_r.gate)
+        layers = agree(layers, mixture, hinted)
         return NetworkOutput(
             layers, about_t, about_r, guided.transmission_map, guided.reflection_map, seen
         )
@@ -152,7 +164,7 @@ class SeparationNetwork(nn.Module):
         """Encode the mixture."""
         pyramid = self.encoder(mixture)
         features, tokens = self.aggregation(self.hypercolumn(pyramid))
-        return Seen(pyramid, features, tokens)
+        return Seen(pyramid, features, tokens, self.ambiguity(tokens))
 
     def listen(self, description: Description | None, tokens: Float[Tensor, "B K C"]) -> Heard:
         """Encode one description and gate it by the global tokens."""
@@ -165,7 +177,11 @@ class SeparationNetwork(nn.Module):
         return Heard(words, logit, gate)
 
     def guide(
-        self, features: Float[Tensor, "B C h w"], about_t: Heard, about_r: Heard
+        self,
+        features: Float[Tensor, "B C h w"],
+        about_t: Heard,
+        about_r: Heard,
+        say: Say,
     ) -> GuidedLayers:
         """Give each layer its features and guide both by both descriptions."""
         return self.interaction(
@@ -173,4 +189,5 @@ class SeparationNetwork(nn.Module):
             self.reflection_features(features),
             (about_t.words, about_t.gate),
             (about_r.words, about_r.gate),
+            word_reach(say),
         )

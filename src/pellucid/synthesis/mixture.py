@@ -37,6 +37,8 @@ class Mixtures(NamedTuple):
     """Index into the configuration's recipes."""
     adds: Bool[Tensor, " B"]
     """Whether M = T + R in light where nothing clips; false where encoded values were added."""
+    ambiguous: Bool[Tensor, " B"]
+    """Whether only words can tell the layers apart, by the recipe."""
 
 
 def draw_recipes(config: SynthesisConfig, count: int, generator: Generator) -> Int[Tensor, " B"]:
@@ -60,7 +62,7 @@ def synthesise(
     mirrored_light = _reflect(tone.undo(to_light(mirrored)), lens, drawn)
     layers = tone.develop_layers(*_photograph(scene, mirrored_light, drawn, config))
     captured = _capture(_add(*layers, drawn.adds), config, generator)
-    return Mixtures(captured, *layers, recipe, drawn.adds)
+    return Mixtures(captured, *layers, recipe, drawn.adds, drawn.each("ambiguous"))
 
 
 def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
@@ -208,7 +210,7 @@ def _capture(
     """Let the sensor add noise and clip, then save: 8 bits, some as JPEG."""
     count = len(light)
     noisy = (torch.rand(count, generator=generator) < config.noise).float()
-    shot = noisy * log_uniform(count, 0.003, 0.03, generator)
+    shot = noisy * log_uniform(count, 0.004, 0.06, generator)
     light = optics.sensor_noise(light, shot, 0.1 * shot, generator)
     encoded = to_encoded(light.clamp(0.0, 1.0))
     compressed = torch.rand(count, generator=generator) < config.jpeg

@@ -62,16 +62,18 @@ class Recipe:
     adds_encoded: bool = False
     """Add sRGB values instead of light and darken the reflection until little overflows, as
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
+    ambiguous: bool = False
+    """Two photos as sharp and as plain as each other: only words can tell which is which."""
 
 
-SOFT = Recipe("soft", 0.2, strength=(0.06, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.2, strength=(0.03, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
-    "veil", 0.1, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
+    "veil", 0.07, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
-    0.32,
-    strength=(0.06, 0.9),
+    0.28,
+    strength=(0.03, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
@@ -99,8 +101,9 @@ _PLAIN = Recipe(
 ENCODED = replace(
     _PLAIN,
     name="encoded",
-    share=0.12,
-    strength=(0.4, 1.0),
+    share=0.26,
+    strength=(0.45, 1.2),
+    contrasty=0.3,
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
     adds_encoded=True,
@@ -108,9 +111,10 @@ ENCODED = replace(
 DOUBLE = replace(
     _PLAIN,
     name="double",
-    share=0.04,
+    share=0.05,
     strength=(0.15, 0.6),
     transmittance=(0.4, 0.8),
+    ambiguous=True,
 )
 """Two sharp photos of unequal light: words say which is which, not that each gives half."""
 SYMMETRIC = replace(
@@ -119,10 +123,11 @@ SYMMETRIC = replace(
     share=0.06,
     strength=(0.45, 0.55),
     transmittance=(0.45, 0.55),
+    ambiguous=True,
 )
 CLEAN = Recipe(
     "clean",
-    0.16,
+    0.08,
     strength=(1e-6, 1e-6),
     partial=0.0,
     ghosting=0.0,
@@ -144,6 +149,6 @@ class SynthesisConfig:
     """Probability that the lens, a shake of the hand or a resizing left the whole photo soft."""
     cast: float = 0.2
     """Greatest relative error of the camera's white balance, so that blue is not always sky."""
-    noise: float = 0.6
+    noise: float = 0.65
     jpeg: float = 0.4
     """Probabilities of sensor noise and of JPEG."""

@@ -15,6 +15,7 @@ from pellucid.network.separation import Heard, NetworkOutput, SeparationNetwork
 from pellucid.training.batches import Group
 from pellucid.training.losses.language import (
     LayerEmbedding,
+    ambiguity_error,
     assignment_error,
     contrastive,
     gate_error,
@@ -44,6 +45,7 @@ class ObjectiveConfig:
     correspondence: float = 0.02
     assignment: float = 0.1
     gate: float = 0.1
+    ambiguity: float = 0.02
     perceived_share: float = 0.5
     """Share of each group that the frozen encoder looks at, at half resolution."""
 
@@ -77,6 +79,7 @@ class Objective(nn.Module):
                 torch.cat(shown, 1), torch.cat(truth, 1), told_right(group)
             ),
             "gate": gate_losses(output.transmission, output.reflection, group),
+            "ambiguity": ambiguity_error(output.seen.ambiguity, group.mixtures.ambiguous),
         }
         losses |= self._perceived(shown, truth, output, group)
         losses["contrastive"] = losses["contrastive"] + evidence_losses(

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pellucid.network.ambiguity import say_of_words
 from pellucid.network.hypercolumn import stack
 from pellucid.network.light import to_encoded
 from pellucid.network.separation import Heard, SeparationNetwork
@@ -41,6 +42,9 @@ from pellucid.training.photos import PhotoStore
 SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3)))
 SAID = CaptionConfig(dropped=0.1, noun=0.05, template=0.1)
 """Nearly always whole sentences, nearly always right: single nouns and silence teach few words."""
+
+UNTAUGHT = ("encoder", "recovery", "ambiguity")
+"""Parts that do not learn here: ambiguity would see two kinds of mixtures of seven."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ class WordsFirst:
         taught = [
             parameter
             for name, parameter in network.named_parameters()
-            if name.split(".")[0] not in ("encoder", "recovery") and parameter.requires_grad
+            if name.split(".")[0] not in UNTAUGHT and parameter.requires_grad
         ]
         self.optimiser = torch.optim.AdamW(
             [*taught, *self.painter.parameters(), *self.embedding.parameters()],
@@ -221,7 +225,8 @@ class WordsFirst:
         features, tokens = network.aggregation(features)
         about_t = network.listen(group.transmission.description, tokens)
         about_r = network.listen(group.reflection.description, tokens)
-        guided = network.guide(features, about_t, about_r)
+        say = say_of_words(network.ambiguity(tokens), about_t.gate, about_r.gate)
+        guided = network.guide(features, about_t, about_r, say)
         layers = self.painter(guided.transmission, guided.reflection)
         return Painted(layers, about_t, about_r, tokens)
 

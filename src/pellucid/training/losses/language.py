@@ -117,6 +117,11 @@ def gate_error(
     return 0.5 * (_mean_where(losses, right) + _mean_where(losses, wrong))
 
 
+def ambiguity_error(logit: Float[Tensor, " B"], ambiguous: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
+    """Cross-entropy of the mixture's kind, read from what the network sees without words."""
+    return F.binary_cross_entropy_with_logits(logit, ambiguous.to(logit.dtype))
+
+
 def _mean_where(losses: Float[Tensor, " B"], counted: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
     weights = counted.to(losses.dtype)
     return torch.sum(losses * weights) / weights.sum().clamp(min=1.0)
