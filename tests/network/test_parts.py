@@ -158,7 +158,8 @@ def test_words_move_a_place_no_further_than_they_reach():
 
 
 def test_words_reach_further_the_more_speaks_for_them():
-    say = Say(both=torch.tensor([0.0, 1.0, 1.0]), decides=torch.tensor([0.0, 0.0, 1.0]))
+    both, decides = torch.tensor([0.0, 1.0, 1.0]), torch.tensor([0.0, 0.0, 1.0])
+    say = Say(both, decides, hints=1.0 - decides)
     torch.testing.assert_close(word_reach(say), torch.tensor([LONE, HINT, DECISION]))
     assert LONE < HINT < DECISION
 
@@ -178,6 +179,7 @@ def test_words_decide_what_is_ambiguous_if_both_are_followed():
     say = say_of_words(ambiguity, *gates.unbind(1))
     torch.testing.assert_close(say.both, torch.tensor([1.0, 0.0, 0.6, 1.0]))
     torch.testing.assert_close(say.decides, torch.tensor([1.0, 0.0, 0.6, 0.0]))
+    torch.testing.assert_close(say.hints, torch.tensor([0.0, 1.0, 0.32, 1.0]))
     assert not say.decides.requires_grad
 
 

@@ -31,13 +31,15 @@ class Ambiguity(nn.Module):
 
 
 class Say(NamedTuple):
-    """How much words have to say; both in [0, 1]."""
+    """How much words have to say; all in [0, 1]."""
 
     both: Float[Tensor, " B"]
     """Whether two descriptions are believed: 1 once both gates are half open. One alone may be
     wrong, and two that fit the same photo hardly are."""
     decides: Float[Tensor, " B"]
     """How far they decide instead of hinting: `both` where the picture is ambiguous."""
+    hints: Float[Tensor, " B"]
+    """How far any description is followed without deciding."""
 
 
 def say_of_words(
@@ -53,4 +55,5 @@ def say_of_words(
         reflection_gate: the same for the reflection.
     """
     both = (2.0 * torch.minimum(transmission_gate, reflection_gate)).clamp(max=1.0)
-    return Say(both, both * torch.sigmoid(ambiguity).detach())
+    decides = both * torch.sigmoid(ambiguity).detach()
+    return Say(both, decides, (1.0 - decides) * torch.maximum(transmission_gate, reflection_gate))

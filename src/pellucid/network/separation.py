@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -154,8 +153,7 @@ class SeparationNetwork(nn.Module):
         say = say_of_words(seen.ambiguity, about_t.gate, about_r.gate)
         guided = self.guide(seen.features, about_t, about_r, say)
         layers = self.recovery(mixture, seen.pyramid, guided.transmission, guided.reflection)
-        hinted = (1.0 - say.decides) * torch.maximum(about_t.gate, about_r.gate)
-        layers = agree(layers, mixture, hinted)
+        layers = agree(layers, mixture, say.hints)
         return NetworkOutput(
             layers, about_t, about_r, guided.transmission_map, guided.reflection_map, seen
         )

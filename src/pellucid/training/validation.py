@@ -1,6 +1,7 @@
 """What a network achieves while it trains: on pairs from disk and on fixed mixtures.
 
-A quick look, in torch, at the product's working resolution. The figures that are published come
+A quick look, in torch, at the product's working resolution, and one way only: the product sees the
+mirror image too (`SeparationModel.run`). The figures that are published come
 from `pellucid evaluate` and the exported model.
 """
 
