@@ -27,7 +27,7 @@ Weights `{weights_id}`, {parameters:.1f} million numbers, {megabytes:.1f} MB as 
 taken through glass into transmission and reflection, guided by words for either, both or none.
 
 - **Network**: EfficientNet-Lite0 encoder, hypercolumn, global aggregation, language gate,
-  ambiguity, global interaction (Value-State Gated Attention over the words), recovery with two
+  verdicts, global interaction (Value-State Gated Attention over the words), recovery with two
   heads; run on the photo and on its mirror image. After
   "Language-guided Image Reflection Separation", arXiv:2402.11874; equations that the paper does not
   print are our own. Code: `pellucid.network`.

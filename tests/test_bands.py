@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pellucid.bands import MOST_THREADS, bands, in_threads, usable_threads
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 30_000), st.integers(1, 30_000))
 def test_bands_cover_every_row_once(height, width):
     covered = [row for start, stop in bands(height, width) for row in range(start, stop)]

@@ -18,7 +18,7 @@ def by_pillow(small, size):
 SMALL = st.integers(1, 30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SMALL, SMALL, st.integers(0, 70), st.integers(0, 70))
 def test_equals_pillow(height, width, more_rows, more_columns):
     maps = random_maps(2, height, width)
@@ -28,7 +28,7 @@ def test_equals_pillow(height, width, more_rows, more_columns):
         np.testing.assert_allclose(ours, by_pillow(small, size), atol=2e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_any_rows_are_rows_of_the_whole(data):
     enlarger = RowEnlarger(random_maps(3, 20, 11), (40, 131))

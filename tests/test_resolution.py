@@ -10,7 +10,7 @@ from pellucid.resolution import WorkingResolution, area_downscale
 SIDES = st.integers(1, 20_000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SIDES, SIDES)
 def test_fit_obeys_its_limits_and_never_enlarges(width, height):
     working = WorkingResolution()

@@ -56,7 +56,7 @@ def test_layers_have_the_inputs_size_and_add_up(separator, size):
     np.testing.assert_allclose(sum(layers), photo.light(), atol=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 99))
 def test_any_size_gives_layers_that_add_up(separator, height, width, seed):
     photo = photo_from_array(noise(height, width, seed))

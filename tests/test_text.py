@@ -86,7 +86,7 @@ def test_normalise_composes_and_collapses():
     assert normalise("  cafe\u0301\x1b[31m \u202eback\ud800\n end ") == "café [31m back end"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_any_text_gives_finite_tokens_covered_by_its_words(text):
     description = word_table().encode(text)

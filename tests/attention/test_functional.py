@@ -74,7 +74,7 @@ def check_against_reference(device, placement, dtype, mask, element):
     assert_within(actual, expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     batch=st.integers(0, 3),
     kv_heads=st.integers(1, 3),

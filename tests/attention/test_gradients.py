@@ -58,7 +58,7 @@ def test_closed_forms_are_autograds(kind, placement):
     assert worst_error(kind, placement, tokens=16, dim=8, seed=0) <= 1e-9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     case=st.sampled_from(CASES),
     tokens=st.integers(1, 12),

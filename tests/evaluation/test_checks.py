@@ -28,10 +28,12 @@ def test_doing_nothing_fails_where_it_should(photos_folder: Path) -> None:
     steps = []
     checks = run_checks(keep_all, photos, PLAN, lambda: steps.append(1))
     assert len(steps) == count_mixtures(photos, PLAN) == 12
-    both, none, gain, wrong_t, wrong_r, plain, described, soft = checks
+    both, none, gain, wrong_t, wrong_r, wrong, plain, described, soft = checks
     assert both.met is False
     assert none.met is None
     assert (gain.figure.mean, wrong_t.figure.mean, wrong_r.figure.mean) == (0, 0, 0)
+    assert wrong.figure.mean == 0
+    assert wrong.met is None
     assert gain.met is False
     assert wrong_t.met is wrong_r.met is True
     assert (plain.figure.mean, described.figure.mean, soft.figure.mean) == (100, 100, 100)
@@ -46,11 +48,12 @@ def test_a_separator_that_follows_words_passes(photos_folder: Path) -> None:
             return keep_all(mixture, behind, mirrored)
         return tuple(from_light(0.5 * to_light(shown[text])) for text in (behind, mirrored))
 
-    both, none, gain, wrong_t, wrong_r, *_ = run_checks(follow, photos, PLAN)
+    both, none, gain, wrong_t, wrong_r, wrong, *_ = run_checks(follow, photos, PLAN)
     assert both.figure.mean == 100
     assert none.figure.mean < 85
     assert gain.met
     assert wrong_t.figure.mean == wrong_r.figure.mean == 0
+    assert wrong.figure.mean < 0
 
 
 def test_one_output_of_two_is_half(photos_folder: Path) -> None:
@@ -73,7 +76,7 @@ def test_a_wrong_word_alone_is_what_the_wrong_check_gives(photos_folder: Path) -
         harmed = behind is not None and mirrored is None
         return (mixture // 2 if harmed else mixture), np.zeros_like(mixture)
 
-    *_, wrong_t, wrong_r, plain, described, _ = run_checks(listen, photos, PLAN)
+    *_, wrong_t, wrong_r, _, plain, described, _ = run_checks(listen, photos, PLAN)
     assert heard == {(False, False), (True, True), (True, False), (False, True)}
     assert wrong_t.figure.mean != 0
     assert wrong_r.figure.mean == 0

@@ -19,7 +19,7 @@ def noisy_pair(seed: int, height: int, width: int) -> tuple[NDArray[np.uint8], N
     return output, truth
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), height=st.integers(11, 40), width=st.integers(11, 40))
 def test_psnr_and_ssim_equal_scikit_image(seed: int, height: int, width: int) -> None:
     output, truth = noisy_pair(seed, height, width)
@@ -68,7 +68,7 @@ def test_psnr_of_a_known_error() -> None:
     assert metrics.psnr(np.zeros((4, 4, 3)), np.full((4, 4, 3), 0.1)) == pytest.approx(20)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999))
 def test_colour_alignment_never_loses(seed: int) -> None:
     output, truth = noisy_pair(seed, 12, 13)

@@ -23,7 +23,7 @@ def test_modes_that_keep_or_drop() -> None:
 texts = st.sampled_from(["a lamp", "a dog", "a tree", None])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.builds(Descriptions, texts, texts), min_size=1, max_size=6), st.integers(0, 99))
 def test_wrong_words_are_another_photos(words: list[Descriptions], seed: int) -> None:
     drawn = words_for(Mode.WRONG, words, seed)

@@ -25,7 +25,6 @@ BUDGET = 60.0
 
 quick = settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.generate],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pellucid.errors import WeightsError
-from pellucid.network.growth import fit_grown_weights, with_idle_blocks
+from pellucid.network.growth import fit_grown_weights, with_idle_parts
 from pellucid.network.separation import SeparationNetwork
 
 from .small import SMALL
@@ -50,6 +50,13 @@ def test_what_is_no_whole_block_is_still_missing(trained: SeparationNetwork) -> 
 
 def test_weights_of_the_same_size_stay_as_they_are(trained: SeparationNetwork) -> None:
     weights = trained.state_dict()
-    grown = with_idle_blocks(SeparationNetwork(SMALL), weights)
+    grown = with_idle_parts(SeparationNetwork(SMALL), weights)
     assert grown.keys() == weights.keys()
     assert all(grown[name] is weights[name] for name in weights)
+
+
+def test_a_verdict_that_is_missing_is_added_and_says_no(trained: SeparationNetwork) -> None:
+    weights = {k: v for k, v in trained.state_dict().items() if not k.startswith("addition.")}
+    grown = SeparationNetwork(SMALL)
+    fit_grown_weights(grown, weights, "an older one")
+    assert torch.all(grown.look(torch.rand(2, 3, 64, 64)).verdicts.adds < -4.0)

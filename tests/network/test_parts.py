@@ -7,7 +7,6 @@ import torch
 
 from pellucid.attention.gate import gate_preset
 from pellucid.network.aggregation import GlobalAggregation
-from pellucid.network.ambiguity import Say, say_of_words
 from pellucid.network.blocks import ChannelNorm, GatedBlock, LocallyEnhancedFeedForward
 from pellucid.network.description import Description, DescriptionEncoder, Words
 from pellucid.network.encoder import EfficientNetLite0, ResNet50, SamePaddedConv
@@ -23,6 +22,7 @@ from pellucid.network.interaction import (
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.light import to_light
 from pellucid.network.recovery import LayerHead, Layers, agree
+from pellucid.network.verdicts import Say, Verdict, Verdicts, agreement, say_of_words
 
 
 @pytest.mark.parametrize("build", [EfficientNetLite0, ResNet50])
@@ -159,7 +159,7 @@ def test_words_move_a_place_no_further_than_they_reach():
 
 def test_words_reach_further_the_more_speaks_for_them():
     both, decides = torch.tensor([0.0, 1.0, 1.0]), torch.tensor([0.0, 0.0, 1.0])
-    say = Say(both, decides, hints=1.0 - decides)
+    say = Say(both, decides)
     torch.testing.assert_close(word_reach(say), torch.tensor([LONE, HINT, DECISION]))
     assert LONE < HINT < DECISION
 
@@ -174,12 +174,11 @@ def test_no_words_move_nothing_even_where_there_is_nothing():
 
 
 def test_words_decide_what_is_ambiguous_if_both_are_followed():
-    ambiguity = torch.tensor([20.0, 20.0, 20.0, -20.0], requires_grad=True)
+    ambiguous = torch.tensor([20.0, 20.0, 20.0, -20.0], requires_grad=True)
     gates = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.3, 0.8], [1.0, 1.0]])
-    say = say_of_words(ambiguity, *gates.unbind(1))
+    say = say_of_words(Verdicts(ambiguous, adds=-ambiguous), *gates.unbind(1))
     torch.testing.assert_close(say.both, torch.tensor([1.0, 0.0, 0.6, 1.0]))
     torch.testing.assert_close(say.decides, torch.tensor([1.0, 0.0, 0.6, 0.0]))
-    torch.testing.assert_close(say.hints, torch.tensor([0.0, 1.0, 0.32, 1.0]))
     assert not say.decides.requires_grad
 
 
@@ -188,10 +187,22 @@ def test_a_head_starts_by_taking_almost_nothing():
     assert torch.all((light > 0) & (light < 2e-2))
 
 
-def test_layers_agree_as_far_as_words_hint():
-    mixture, hinted = torch.rand(3, 3, 4, 4), torch.tensor([0.0, 1.0, 0.5])
+def test_heads_agree_where_light_adds_up_and_layers_can_be_told_apart():
+    logits = torch.tensor([[-20.0, 20.0], [20.0, 20.0], [-20.0, -20.0], [0.0, 0.0]])
+    ambiguous, adds = logits.requires_grad_().unbind(1)
+    how_far = agreement(Verdicts(ambiguous, adds))
+    torch.testing.assert_close(how_far, torch.tensor([1.0, 0.0, 0.0, 0.25]))
+    assert not how_far.requires_grad
+
+
+def test_an_untaught_verdict_says_no():
+    assert torch.sigmoid(Verdict(8, 3)(torch.randn(4, 3, 8))).max() < 0.01
+
+
+def test_layers_agree_as_far_as_asked():
+    mixture, how_far = torch.rand(3, 3, 4, 4), torch.tensor([0.0, 1.0, 0.5])
     layers = Layers(torch.rand(3, 3, 4, 4), to_light(mixture) / 3)
-    midway = agree(layers, mixture, hinted)
+    midway = agree(layers, mixture, how_far)
     left = to_light(mixture) * 2 / 3
     assert torch.equal(midway.transmission[0], layers.transmission[0])
     torch.testing.assert_close(midway.transmission[1], (layers.transmission[1] + left[1]) / 2)

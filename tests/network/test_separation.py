@@ -13,7 +13,9 @@ from pellucid.errors import ConfigError
 from pellucid.network.description import Description, no_description
 from pellucid.network.interaction import ATTENTIONS
 from pellucid.network.light import to_light
+from pellucid.network.recovery import agree
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
+from pellucid.network.verdicts import agreement
 from tests.network.small import SMALL
 
 
@@ -62,6 +64,7 @@ def test_a_missing_description_is_exactly_no_branch(mixture, attention):
         network.transmission_features(seen.features),
         network.reflection_features(seen.features),
     )
+    bare = agree(bare, mixture, agreement(seen.verdicts))
     assert torch.equal(missing.transmission, bare.transmission)
     assert torch.equal(missing.reflection, bare.reflection)
     spoken = network(mixture, said(2, 4), None).layers
@@ -80,7 +83,7 @@ def test_one_row_without_words_does_not_hear_its_neighbour(mixture):
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(words=st.integers(1, 6), padding=st.integers(0, 5))
 @torch.no_grad()
 def test_padding_a_description_changes_nothing(words, padding):
@@ -108,8 +111,9 @@ def test_every_parameter_is_trained(mixture):
     network = awake()
     output = network(mixture, said(2, 5), said(2, 3))
     total = sum(layer.sum() for layer in output.layers)
-    (total + output.transmission.logit.sum() + output.seen.ambiguity.sum()).backward()
-    # A logit is not its gate, and ambiguity learns from its own loss only: these reach all weights.
+    judged = torch.stack(output.seen.verdicts).sum()
+    (total + output.transmission.logit.sum() + judged).backward()
+    # A logit is not its gate, and verdicts learn from their own losses: these reach all weights.
     without = [name for name, p in network.named_parameters() if p.grad is None]
     assert without == []
 

@@ -26,7 +26,7 @@ def test_types_and_shapes():
     assert linear_to_srgb(np.zeros((2, 3), np.float64)).shape == (2, 3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(-4, 4, width=32))
 def test_round_trip_and_mirror(value):
     assert abs(float(linear_to_srgb(srgb_to_linear(value))) - value) < 1e-5

@@ -98,7 +98,7 @@ def test_unchanged_pixels_keep_codes_that_light_alone_cannot_tell():
     assert (again[5:] != pixels[5:]).any(axis=-1).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-1, 2, width=32))
 def test_light_is_clipped_to_what_the_photo_can_hold(value):
     photo = photo_from_array(np.full((2, 2, 3), 7, np.uint8))

@@ -57,7 +57,7 @@ def png_of(raw, width, height, kind, *, interlace=0, extra=b""):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 12),
     st.integers(1, 12),
@@ -72,7 +72,7 @@ def test_decode_agrees_with_the_plain_filters(height, width, channels, kinds, se
     np.testing.assert_array_equal(png.decode(data), codes)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 150), st.integers(1, 30), st.sampled_from([1, 2, 3, 4]), st.integers(0, 99))
 def test_round_trip(height, width, channels, seed):
     codes = samples.codes(height, width, channels, np.uint16, seed)
@@ -126,7 +126,7 @@ def test_cut_short(end):
         png.decode(GOOD[:end])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(8, len(GOOD) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_found(at, change):
     with pytest.raises(ValueError, match=r"checksum|cut short"):

@@ -37,7 +37,7 @@ def test_every_code_comes_back(curve, maximum):
 
 @pytest.mark.parametrize("maximum", [255, 65535])
 @pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_encoding_is_the_nearest_code(curve, maximum, seed):
     encoded = np.random.default_rng(seed).random(500)

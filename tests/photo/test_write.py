@@ -41,7 +41,7 @@ def rich(channels=3, dtype=np.uint8):
     return replace(photo, profile=parse_icc(P3), metadata=metadata)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["png", "tiff"]),
     st.sampled_from([np.uint8, np.uint16]),

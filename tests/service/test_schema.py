@@ -24,7 +24,7 @@ def test_every_answer_is_as_described(client):
     for operation in operations:
 
         @given(case=operation.as_strategy())
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=60, suppress_health_check=list(HealthCheck))
         def check(case):
             # A schema cannot say which bytes are a photo: data that fit it may be refused.
             case.call_and_validate(excluded_checks=[checks.positive_data_acceptance])

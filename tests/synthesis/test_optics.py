@@ -17,7 +17,7 @@ def source(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sigma=st.floats(0.05, 12.0), seed=st.integers(0, 99))
 def test_blur_keeps_the_range_and_an_even_field(sigma, seed):
     light = torch.rand(2, 3, 48, 64, generator=source(seed))
@@ -61,7 +61,7 @@ def test_incidence_is_zero_where_the_ray_meets_the_pane_head_on():
     assert float(angle[0, 16, 0]) == pytest.approx(0.5, abs=1e-3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 999))
 def test_panes_and_clouds_are_shares(seed):
     for field in (optics.pane(24, 40, 5, source(seed)), optics.clouds(24, 40, 5, source(seed))):

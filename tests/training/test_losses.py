@@ -11,12 +11,12 @@ from pellucid.network.light import to_light
 from pellucid.network.recovery import Layers
 from pellucid.training.losses.language import (
     LayerEmbedding,
-    ambiguity_error,
     assignment_error,
     contrastive,
     gate_error,
     layer_correspondence,
     points_right,
+    verdict_error,
 )
 from pellucid.training.losses.reconstruction import (
     gradient_error,
@@ -94,10 +94,10 @@ def test_gate_error_wants_right_words_open_and_wrong_ones_shut():
     assert float(gate_error(torch.tensor([9.0, -9.0, 99.0]), right, wrong)) == float(good)
 
 
-def test_ambiguity_error_wants_the_kind_of_the_mixture():
+def test_verdict_error_wants_the_kind_of_the_mixture():
     kind = torch.tensor([True, False])
-    assert float(ambiguity_error(torch.tensor([9.0, -9.0]), kind)) < 1e-3
-    assert float(ambiguity_error(torch.tensor([-9.0, 9.0]), kind)) > 8.0
+    assert float(verdict_error(torch.tensor([9.0, -9.0]), kind)) < 1e-3
+    assert float(verdict_error(torch.tensor([-9.0, 9.0]), kind)) > 8.0
 
 
 def test_embeddings_are_unit_vectors():

@@ -119,12 +119,13 @@ def _strong(
 ) -> list[Check]:
     samples = [strong_mixture(photos, plan.seed, number) for number in range(plan.mixtures)]
     wrong_words = words_for(Mode.WRONG, [sample.words for sample in samples], plan.seed)
-    gains: dict[str, list[float]] = {"right": [], "wrong T": [], "wrong R": []}
+    gains: dict[str, list[float]] = {"right": [], "wrong T": [], "wrong R": [], "wrong": []}
     for sample, wrong in zip(samples, wrong_words, strict=True):
         given = {
             "right": sample.words,
             "wrong T": Descriptions(transmission=wrong.transmission),
             "wrong R": Descriptions(reflection=wrong.reflection),
+            "wrong": wrong,
         }
         none = _transmission_psnr(method, sample, NO_WORDS)
         for kind, words in given.items():
@@ -135,6 +136,7 @@ def _strong(
         _check(f"{what}, both descriptions", "dB", gains["right"], plan, 0.7, 2.0),
         _check(f"{what}, one wrong: of T", "dB", gains["wrong T"], plan, -0.2, -0.05),
         _check(f"{what}, one wrong: of R", "dB", gains["wrong R"], plan, -0.2, -0.05),
+        _check(f"{what}, both wrong", "dB", gains["wrong"], plan),
     ]
 
 

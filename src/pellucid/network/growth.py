@@ -1,8 +1,9 @@
-"""Let a trained network grow: blocks that it lacks start as the identity.
+"""Let a trained network grow: parts that it lacks start idle.
 
 A residual block whose last convolutions are zero adds nothing, so a deeper network can take over
 what a shallower one knows and give the same layers to the bit, then learn on from there (Net2Net,
-Chen et al., ICLR 2016, §3). What it bought here: docs/lab-notes.md.
+Chen et al., ICLR 2016, §3). A verdict that nobody has taught says no, as it is built, and changes
+next to nothing. What it bought here: docs/lab-notes.md.
 """
 
 from __future__ import annotations
@@ -14,39 +15,41 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.network.blocks import GatedBlock
+from pellucid.network.verdicts import Verdict
 from pellucid.network.weights import fit_weights
 
 LAST = ("spatial_out", "channel_out")
 """The convolutions of a block whose zeros make it the identity."""
 
 
-def with_idle_blocks(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Complete the weights of a network with fewer blocks.
+def with_idle_parts(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Complete the weights of a network with fewer blocks or verdicts.
 
     Args:
         network: what the weights are for; it stays as it is.
-        weights: tensors by name. Blocks of which they hold nothing are added.
+        weights: tensors by name. Blocks and verdicts of which they hold nothing are
+            added.
 
     Returns:
-        The weights, and for each added block the network's own numbers with its last convolutions
-        zero. Anything else that is missing is still missing.
+        The weights, and for each added part the network's own numbers, with the last convolutions
+        of blocks zero. Anything else that is missing is still missing.
     """
     grown = dict(weights)
-    for name, block in network.named_modules():
-        if isinstance(block, GatedBlock) and not any(
+    for name, part in network.named_modules():
+        if isinstance(part, GatedBlock | Verdict) and not any(
             held.startswith(f"{name}.") for held in weights
         ):
-            grown |= {f"{name}.{part}": value for part, value in _idle(block).items()}
+            grown |= {f"{name}.{tensor}": value for tensor, value in _idle(part).items()}
     return grown
 
 
 def fit_grown_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """Copy weights into a network that may have more blocks; otherwise as `fit_weights`."""
-    fit_weights(module, with_idle_blocks(module, weights), source)
+    """Copy weights into a network that may have more of both; otherwise as `fit_weights`."""
+    fit_weights(module, with_idle_parts(module, weights), source)
 
 
-def _idle(block: GatedBlock) -> dict[str, Tensor]:
+def _idle(part: nn.Module) -> dict[str, Tensor]:
     return {
-        part: torch.zeros_like(value) if part.startswith(LAST) else value.clone()
-        for part, value in block.state_dict().items()
+        name: torch.zeros_like(value) if name.startswith(LAST) else value.clone()
+        for name, value in part.state_dict().items()
     }

@@ -12,7 +12,7 @@ exactly zero.
 What both descriptions add to a place is never longer than a share of the place's own features: on
 real photos words would else take too much, though in the right place. The share is small for one
 description alone, which may be wrong, and large where two alone can tell the layers apart
-(`word_reach`, `network/ambiguity.py`; docs/lab-notes.md, "Words on a leash", "Words that decide").
+(`word_reach`, `network/verdicts.py`; docs/lab-notes.md, "Words on a leash", "Words that decide").
 
 One set of weights serves both layers. A layer meets its own description and the other layer's
 through separate projections ("own", "other"): words about the reflection also say what the
@@ -31,9 +31,9 @@ from pellucid.attention.gate import Gate, GateSpec, gate_preset, merge_heads
 from pellucid.attention.module import split_heads
 from pellucid.attention.reference import reference_attention
 from pellucid.errors import ConfigError
-from pellucid.network.ambiguity import Say
 from pellucid.network.blocks import ChannelNorm
 from pellucid.network.description import Words
+from pellucid.network.verdicts import Say
 
 LONE, HINT, DECISION = 0.13, 0.2, 0.75
 """Greatest length of what words add to a place's features, relative to theirs: where one

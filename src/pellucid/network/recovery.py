@@ -5,11 +5,10 @@ the transmission is T = M − removed and the reflection is its own image R; whe
 both heads agree, T + R = M. Light is a head's sigmoid squared: close to the eye's scale, and flat
 at zero, so a photo without a reflection comes back unchanged.
 
-Where words hint the transmission lies midway between M − removed and M − R: words make the first
-take too much from real photos, and R is the second opinion on the same light (`agree`). Where they
-alone can tell the layers apart (`network/ambiguity.py`) it is M − removed.
-Without words it is M − removed alone, since light that is not simply added (a camera's tone curve,
-photos mixed as encoded values) takes more away than R gives.
+Where the layers' light adds up and the picture itself can tell them apart (`network/verdicts.py`),
+the transmission lies midway between M − removed and M − R: the first takes too much from real
+photos, and R is a second opinion on the same light (`agree`). Elsewhere it is M − removed: photos
+mixed as encoded values lose more light than R has, and a layer taken for the other is no opinion.
 """
 
 from __future__ import annotations
@@ -36,13 +35,15 @@ class Layers(NamedTuple):
     reflection: Float[Tensor, "B 3 H W"]
 
 
-def agree(layers: Layers, mixture: Float[Tensor, "B 3 H W"], hinted: Float[Tensor, " B"]) -> Layers:
-    """Move the transmission by half of `hinted`, in [0, 1], towards what R leaves of the mixture.
+def agree(
+    layers: Layers, mixture: Float[Tensor, "B 3 H W"], agreement: Float[Tensor, " B"]
+) -> Layers:
+    """Move the transmission by half of `agreement`, in [0, 1], towards what R leaves of M.
 
-    Exactly nothing changes where `hinted` is 0.
+    Exactly nothing changes where `agreement` is 0.
     """
     left = torch.clamp(to_light(mixture) - layers.reflection, min=0.0)
-    share = 0.5 * hinted[:, None, None, None]
+    share = 0.5 * agreement[:, None, None, None]
     return layers._replace(transmission=layers.transmission + share * (left - layers.transmission))
 
 

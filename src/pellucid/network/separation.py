@@ -2,7 +2,7 @@
 
     mixture → encoder → hypercolumn → AGAM ─┬─ transmission features ─┐
                                             ├─ reflection features  ──┤ AGIM ← language gate ← words
-                                            └─ ambiguity ─────────────┤
+                                            └─ verdicts ──────────────┤
                                                                       └→ recovery → T, R
 
 Source: "Language-guided Image Reflection Separation", arXiv:2402.11874, §3. What the paper does not
@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from pellucid.errors import ConfigError
 from pellucid.network.aggregation import GlobalAggregation
-from pellucid.network.ambiguity import Ambiguity, Say, say_of_words
 from pellucid.network.description import Description, DescriptionEncoder, Words, no_description
 from pellucid.network.encoder import EfficientNetLite0, Pyramid, ResNet50
 from pellucid.network.hypercolumn import Hypercolumn
@@ -31,6 +30,7 @@ from pellucid.network.interaction import (
 )
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.recovery import Layers, Recovery, agree
+from pellucid.network.verdicts import Say, Verdict, Verdicts, agreement, say_of_words
 
 ENCODERS = {"efficientnet-lite0": EfficientNetLite0, "resnet50": ResNet50}
 
@@ -83,8 +83,7 @@ class Seen(NamedTuple):
     pyramid: Pyramid
     features: Float[Tensor, "B C h w"]
     tokens: Float[Tensor, "B K C"]
-    ambiguity: Float[Tensor, " B"]
-    """Logit: above 0 if only words can tell the layers apart."""
+    verdicts: Verdicts
 
 
 class Heard(NamedTuple):
@@ -117,7 +116,8 @@ class SeparationNetwork(nn.Module):
         levels = self.encoder.channels
         self.hypercolumn = Hypercolumn(levels, channels)
         self.aggregation = GlobalAggregation(channels, config.heads, config.global_tokens)
-        self.ambiguity = Ambiguity(channels, config.global_tokens)
+        self.ambiguity = Verdict(channels, config.global_tokens)
+        self.addition = Verdict(channels, config.global_tokens)
         self.describe = DescriptionEncoder(config.token_channels, channels)
         self.language_gate = LanguageGate(channels)
         self.transmission_features = nn.Conv2d(channels, channels, 1)
@@ -150,10 +150,10 @@ class SeparationNetwork(nn.Module):
         """Separate mixtures that were looked at already."""
         about_t = self.listen(transmission, seen.tokens)
         about_r = self.listen(reflection, seen.tokens)
-        say = say_of_words(seen.ambiguity, about_t.gate, about_r.gate)
+        say = say_of_words(seen.verdicts, about_t.gate, about_r.gate)
         guided = self.guide(seen.features, about_t, about_r, say)
         layers = self.recovery(mixture, seen.pyramid, guided.transmission, guided.reflection)
-        layers = agree(layers, mixture, say.hints)
+        layers = agree(layers, mixture, agreement(seen.verdicts))
         return NetworkOutput(
             layers, about_t, about_r, guided.transmission_map, guided.reflection_map, seen
         )
@@ -162,7 +162,11 @@ class SeparationNetwork(nn.Module):
         """Encode the mixture."""
         pyramid = self.encoder(mixture)
         features, tokens = self.aggregation(self.hypercolumn(pyramid))
-        return Seen(pyramid, features, tokens, self.ambiguity(tokens))
+        return Seen(pyramid, features, tokens, self.judge(tokens))
+
+    def judge(self, tokens: Float[Tensor, "B K C"]) -> Verdicts:
+        """Ask the photo about itself."""
+        return Verdicts(self.ambiguity(tokens), self.addition(tokens))
 
     def listen(self, description: Description | None, tokens: Float[Tensor, "B K C"]) -> Heard:
         """Encode one description and gate it by the global tokens."""

@@ -57,11 +57,11 @@ def synthesise(
     """Mix two batches of sRGB-encoded photos (sides multiples of 16) by the recipes given."""
     drawn = _Draw(config, recipe, generator)
     tone = drawn.tone()
-    lens = drawn.blur(torch.rand(len(recipe), generator=generator) < config.soft, 0.3, 1.2)
+    lens = drawn.blur(drawn.photographed(config.soft), 0.3, 1.2)
     scene = _scene(tone.undo(to_light(behind)), lens, drawn)
     mirrored_light = _reflect(tone.undo(to_light(mirrored)), lens, drawn)
     layers = tone.develop_layers(*_photograph(scene, mirrored_light, drawn, config))
-    captured = _capture(_add(*layers, drawn.adds), config, generator)
+    captured = _capture(_add(*layers, drawn.adds), drawn, config)
     return Mixtures(captured, *layers, recipe, drawn.adds, drawn.each("ambiguous"))
 
 
@@ -80,7 +80,8 @@ def _photograph(
     count, generator = len(transmission), drawn.generator
     exposed = drawn.adds & (torch.rand(count, generator=generator) < config.auto_exposure)
     transmission, reflection = _expose(transmission, reflection, exposed, generator)
-    cast = optics.white_balance(count, config.cast, generator)
+    gains = optics.white_balance(count, config.cast, generator)
+    cast = torch.where(per_photo(drawn.each("photographed")), gains, 1.0)
     transmission, reflection = (transmission * cast).clamp(max=1), (reflection * cast).clamp(max=1)
     if not bool(drawn.adds.all()):
         subdued = _subdue(transmission, reflection)
@@ -129,6 +130,12 @@ class _Draw:
         """Draw whether something happens, with the probability called `name`."""
         odds = self.each(name)
         return torch.rand(len(odds), generator=self.generator) < odds
+
+    def photographed(self, odds: float) -> Bool[Tensor, " B"]:
+        """Draw whether the camera does something, with the same odds for all that one took."""
+        return self.each("photographed") & (
+            torch.rand(len(self.recipes), generator=self.generator) < odds
+        )
 
     def transmittance(self) -> PerPhoto:
         """Draw how much of the light behind the glass arrives."""
@@ -187,6 +194,9 @@ def _fresnel_field(height: int, width: int, drawn: _Draw) -> Float[Tensor, "B 1 
     return torch.lerp(torch.ones(()), relative, per_photo(drawn.happens("fresnel").float()))
 
 
+WHITEST = (0.3, 1.5)
+"""Light of the mixture's brightest hundredth after exposure (log-uniform): real pairs are half as
+light as photos for captions."""
 MOST_GAIN = 2.5
 """How far the camera opens up for a dim scene."""
 
@@ -194,26 +204,24 @@ MOST_GAIN = 2.5
 def _expose(
     transmission: Light, reflection: Light, exposed: Bool[Tensor, " B"], generator: Generator
 ) -> tuple[Light, Light]:
-    """Let the camera expose for the mixture: its brightest hundredth is near white, or clips."""
+    """Let the camera expose for the mixture: its brightest hundredth is at `WHITEST`, or clips."""
     count = len(transmission)
     brightest = (transmission + reflection).amax(dim=1).flatten(1)
     white = torch.quantile(brightest[:, ::4], 0.99, dim=1)
-    target = uniform(count, 0.7, 1.5, generator)
+    target = log_uniform(count, *WHITEST, generator)
     gain = (target / white.clamp(min=1e-3)).clamp(max=MOST_GAIN)
     gain = per_photo(torch.where(exposed, gain, 1.0))
     return transmission * gain, reflection * gain
 
 
-def _capture(
-    light: Light, config: SynthesisConfig, generator: Generator
-) -> Float[Tensor, "B 3 H W"]:
+def _capture(light: Light, drawn: _Draw, config: SynthesisConfig) -> Float[Tensor, "B 3 H W"]:
     """Let the sensor add noise and clip, then save: 8 bits, some as JPEG."""
-    count = len(light)
-    noisy = (torch.rand(count, generator=generator) < config.noise).float()
-    shot = noisy * log_uniform(count, 0.004, 0.06, generator)
+    count, generator = len(light), drawn.generator
+    noisy = drawn.photographed(config.noise).float()
+    shot = noisy * log_uniform(count, 0.003, 0.03, generator)
     light = optics.sensor_noise(light, shot, 0.1 * shot, generator)
     encoded = to_encoded(light.clamp(0.0, 1.0))
-    compressed = torch.rand(count, generator=generator) < config.jpeg
+    compressed = drawn.photographed(config.jpeg)
     if bool(compressed.any()):
         quality = uniform(count, 50.0, 98.0, generator)[compressed]
         encoded[compressed] = jpeg(encoded[compressed], quality)

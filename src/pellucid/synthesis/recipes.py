@@ -62,18 +62,21 @@ class Recipe:
     adds_encoded: bool = False
     """Add sRGB values instead of light and darken the reflection until little overflows, as
     CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
+    photographed: bool = True
+    """Whether a camera took the mixture: soft as its lens is, with its colour cast, noise and JPEG.
+    Otherwise it was computed from two photos and has nothing of this."""
     ambiguous: bool = False
     """Two photos as sharp and as plain as each other: only words can tell which is which."""
 
 
-SOFT = Recipe("soft", 0.2, strength=(0.03, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.2, strength=(0.06, 0.9), blur=(0.6, 5.0))
 VEIL = Recipe(
     "veil", 0.07, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
     0.28,
-    strength=(0.03, 0.9),
+    strength=(0.06, 0.9),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
@@ -107,6 +110,7 @@ ENCODED = replace(
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
     adds_encoded=True,
+    photographed=False,
 )
 DOUBLE = replace(
     _PLAIN,
@@ -149,6 +153,6 @@ class SynthesisConfig:
     """Probability that the lens, a shake of the hand or a resizing left the whole photo soft."""
     cast: float = 0.2
     """Greatest relative error of the camera's white balance, so that blue is not always sky."""
-    noise: float = 0.65
+    noise: float = 0.6
     jpeg: float = 0.4
     """Probabilities of sensor noise and of JPEG."""

@@ -15,11 +15,11 @@ from pellucid.network.separation import Heard, NetworkOutput, SeparationNetwork
 from pellucid.training.batches import Group
 from pellucid.training.losses.language import (
     LayerEmbedding,
-    ambiguity_error,
     assignment_error,
     contrastive,
     gate_error,
     layer_correspondence,
+    verdict_error,
 )
 from pellucid.training.losses.perception import Perception, perceptual_error
 from pellucid.training.losses.reconstruction import (
@@ -46,6 +46,7 @@ class ObjectiveConfig:
     assignment: float = 0.1
     gate: float = 0.1
     ambiguity: float = 0.02
+    addition: float = 0.02
     perceived_share: float = 0.5
     """Share of each group that the frozen encoder looks at, at half resolution."""
 
@@ -67,6 +68,7 @@ class Objective(nn.Module):
         truth = Layers(
             to_encoded(group.mixtures.transmission), to_encoded(group.mixtures.reflection)
         )
+        verdicts = output.seen.verdicts
         losses = {
             "transmission": rms_error(shown.transmission, truth.transmission),
             "reflection": rms_error(shown.reflection, truth.reflection),
@@ -79,7 +81,8 @@ class Objective(nn.Module):
                 torch.cat(shown, 1), torch.cat(truth, 1), told_right(group)
             ),
             "gate": gate_losses(output.transmission, output.reflection, group),
-            "ambiguity": ambiguity_error(output.seen.ambiguity, group.mixtures.ambiguous),
+            "ambiguity": verdict_error(verdicts.ambiguous, group.mixtures.ambiguous),
+            "addition": verdict_error(verdicts.adds, group.mixtures.adds),
         }
         losses |= self._perceived(shown, truth, output, group)
         losses["contrastive"] = losses["contrastive"] + evidence_losses(

@@ -1,6 +1,6 @@
 """The optimiser: Muon for the matrices that are learnt from nothing, AdamW for everything else.
 
-Muon (Jordan et al. 2024, in torch since 2.9) moves a matrix by the orthogonal part of its momentum,
+Muon (Jordan et al. 2024, `training/muon.py`) moves a matrix by the orthogonal part of its momentum,
 so that no direction waits for the others. What it bought here: docs/lab-notes.md. A 1×1 convolution
 is a matrix; depthwise filters, biases, heads and the pretrained encoder are left to AdamW.
 """
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.training.checkpoint import optimiser_tensors, restore_optimiser
+from pellucid.training.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,7 @@ class Optimiser:
         }
         taken = set(self._matrix_names.values())
         self._other_names = {p: name for p, name in names.items() if name not in taken}
-        self._muon = torch.optim.Muon(
-            self._groups(self._matrix_names),
-            weight_decay=config.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        self._muon = Muon(self._groups(self._matrix_names), config.weight_decay)
         self._adamw = torch.optim.AdamW(
             self._groups(self._other_names), betas=(0.9, 0.99), weight_decay=config.weight_decay
         )
@@ -102,7 +100,7 @@ class Optimiser:
         restore_optimiser(self._muon, self._matrix_names, tensors)
         restore_optimiser(self._adamw, self._other_names, tensors)
 
-    def _groups(self, names: dict[Tensor, str]) -> list[dict[str, object]]:
+    def _groups(self, names: dict[Tensor, str]) -> list[dict[str, Any]]:
         members: dict[float, list[Tensor]] = {}
         for parameter, name in names.items():
             members.setdefault(self._rate(name), []).append(parameter)

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pellucid.network.ambiguity import say_of_words
 from pellucid.network.hypercolumn import stack
 from pellucid.network.light import to_encoded
 from pellucid.network.separation import Heard, SeparationNetwork
+from pellucid.network.verdicts import say_of_words
 from pellucid.synthesis.mixture import Mixtures
 from pellucid.synthesis.recipes import SHARP, SYMMETRIC, SynthesisConfig
 from pellucid.training.batches import BatchConfig, Batches, Group, Told, to_device
@@ -43,8 +43,8 @@ SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, s
 SAID = CaptionConfig(dropped=0.1, noun=0.05, template=0.1)
 """Nearly always whole sentences, nearly always right: single nouns and silence teach few words."""
 
-UNTAUGHT = ("encoder", "recovery", "ambiguity")
-"""Parts that do not learn here: ambiguity would see two kinds of mixtures of seven."""
+UNTAUGHT = ("encoder", "recovery", "ambiguity", "addition")
+"""Parts that do not learn here: the verdicts would see two kinds of mixtures of seven."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class WordsFirst:
         features, tokens = network.aggregation(features)
         about_t = network.listen(group.transmission.description, tokens)
         about_r = network.listen(group.reflection.description, tokens)
-        say = say_of_words(network.ambiguity(tokens), about_t.gate, about_r.gate)
+        say = say_of_words(network.judge(tokens), about_t.gate, about_r.gate)
         guided = network.guide(features, about_t, about_r, say)
         layers = self.painter(guided.transmission, guided.reflection)
         return Painted(layers, about_t, about_r, tokens)

@@ -65,7 +65,7 @@ def attention_states(draw: st.DrawFn) -> AttentionStates:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(states=attention_states(), epsilon=st.sampled_from([0.1, 0.3]))
 def test_agrees_with_whole_maps(states: AttentionStates, epsilon: float) -> None:
     found = measure(states, epsilon).values
@@ -78,7 +78,7 @@ def test_agrees_with_whole_maps(states: AttentionStates, epsilon: float) -> None
     assert found.keys() <= metrics.DEFINITIONS.keys()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(states=attention_states())
 def test_chunks_change_nothing(states: AttentionStates) -> None:
     whole, rows = attention_columns(states), attention_columns(states, budget=1)

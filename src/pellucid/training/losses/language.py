@@ -117,9 +117,9 @@ def gate_error(
     return 0.5 * (_mean_where(losses, right) + _mean_where(losses, wrong))
 
 
-def ambiguity_error(logit: Float[Tensor, " B"], ambiguous: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
-    """Cross-entropy of the mixture's kind, read from what the network sees without words."""
-    return F.binary_cross_entropy_with_logits(logit, ambiguous.to(logit.dtype))
+def verdict_error(logit: Float[Tensor, " B"], truth: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
+    """Cross-entropy of a verdict on the mixture's kind."""
+    return F.binary_cross_entropy_with_logits(logit, truth.to(logit.dtype))
 
 
 def _mean_where(losses: Float[Tensor, " B"], counted: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
