@@ -21,8 +21,8 @@ from pellucid.network.interaction import (
 )
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.light import to_light
-from pellucid.network.recovery import LayerHead, Layers, agree
-from pellucid.network.verdicts import Say, Verdict, Verdicts, agreement, say_of_words
+from pellucid.network.recovery import LEFT, LayerHead, Layers, agree
+from pellucid.network.verdicts import CAUTION, Say, Verdict, Verdicts, agreement, say_of_words
 
 
 @pytest.mark.parametrize("build", [EfficientNetLite0, ResNet50])
@@ -188,7 +188,7 @@ def test_a_head_starts_by_taking_almost_nothing():
 
 
 def test_heads_agree_where_light_adds_up_and_layers_can_be_told_apart():
-    logits = torch.tensor([[-20.0, 20.0], [20.0, 20.0], [-20.0, -20.0], [0.0, 0.0]])
+    logits = torch.tensor([[-30.0, 30.0], [30.0, 30.0], [-30.0, -30.0], [0.0, CAUTION]])
     ambiguous, adds = logits.requires_grad_().unbind(1)
     how_far = agreement(Verdicts(ambiguous, adds))
     torch.testing.assert_close(how_far, torch.tensor([1.0, 0.0, 0.0, 0.25]))
@@ -205,6 +205,7 @@ def test_layers_agree_as_far_as_asked():
     midway = agree(layers, mixture, how_far)
     left = to_light(mixture) * 2 / 3
     assert torch.equal(midway.transmission[0], layers.transmission[0])
-    torch.testing.assert_close(midway.transmission[1], (layers.transmission[1] + left[1]) / 2)
-    torch.testing.assert_close(midway.transmission[2], 0.75 * layers.transmission[2] + left[2] / 4)
+    agreed = torch.lerp((layers.transmission + left) / 2, to_light(mixture), LEFT)
+    torch.testing.assert_close(midway.transmission[1], agreed[1])
+    torch.testing.assert_close(midway.transmission[2], (layers.transmission[2] + agreed[2]) / 2)
     assert midway.reflection is layers.reflection

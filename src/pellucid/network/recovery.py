@@ -6,9 +6,10 @@ both heads agree, T + R = M. Light is a head's sigmoid squared: close to the eye
 at zero, so a photo without a reflection comes back unchanged.
 
 Where the layers' light adds up and the picture itself can tell them apart (`network/verdicts.py`),
-the transmission lies midway between M − removed and M − R: the first takes too much from real
-photos, and R is a second opinion on the same light (`agree`). Elsewhere it is M − removed: photos
-mixed as encoded values lose more light than R has, and a layer taken for the other is no opinion.
+the transmission lies midway between M − removed and M − R, two opinions on the same light, and a
+part of what both take is left: on real photos, which differ from all mixtures, either takes too
+much (`agree`). Elsewhere it is M − removed: photos mixed as encoded values lose more light than R
+has, and a layer taken for the other is no opinion.
 """
 
 from __future__ import annotations
@@ -35,16 +36,26 @@ class Layers(NamedTuple):
     reflection: Float[Tensor, "B 3 H W"]
 
 
+LEFT = 0.15
+"""Share of the light that both heads take on average and that is left where they agree. Whoever
+has learnt from mixtures is too sure of himself on real photos (docs/lab-notes.md)."""
+
+
 def agree(
     layers: Layers, mixture: Float[Tensor, "B 3 H W"], agreement: Float[Tensor, " B"]
 ) -> Layers:
-    """Move the transmission by half of `agreement`, in [0, 1], towards what R leaves of M.
+    """Move the transmission to what both heads leave of M, as far as `agreement`, in [0, 1], says.
 
     Exactly nothing changes where `agreement` is 0.
     """
-    left = torch.clamp(to_light(mixture) - layers.reflection, min=0.0)
-    share = 0.5 * agreement[:, None, None, None]
-    return layers._replace(transmission=layers.transmission + share * (left - layers.transmission))
+    light = to_light(mixture)
+    left = torch.clamp(light - layers.reflection, min=0.0)
+    midway = 0.5 * (layers.transmission + left)
+    agreed = midway + LEFT * (light - midway)
+    share = agreement[:, None, None, None]
+    return layers._replace(
+        transmission=layers.transmission + share * (agreed - layers.transmission)
+    )
 
 
 class UpStage(nn.Module):
