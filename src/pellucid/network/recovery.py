@@ -2,8 +2,9 @@
 
 Physics: the heads say how much light to take away, the mixture supplies the rest. In linear light
 the transmission is T = M − removed and the reflection is its own image R; where nothing clips and
-both heads agree, T + R = M. Light is a head's sigmoid squared: close to the eye's scale, and flat
-at zero, so a photo without a reflection comes back unchanged.
+both heads agree, T + R = M, but for light that is left on purpose (`LEFT`). Light is a head's
+sigmoid squared: close to the eye's scale, and flat at zero, so a photo without a reflection comes
+back unchanged.
 
 Where the layers' light adds up and the picture itself can tell them apart (`network/verdicts.py`),
 the transmission lies midway between M − removed and M − R, two opinions on the same light, and a
