@@ -110,6 +110,8 @@ def _compute(
         _quantise_file(plain, integer, feed, config)
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(fused)
+        # Processors without 8-bit products sum pairs in 16 bits, which can overflow: not there.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 3  # it warns that the written file is of this machine only
         session = onnxruntime.InferenceSession(
             integer,
