@@ -25,9 +25,9 @@ from pellucid.network.weights import load_weights, save_weights
 from pellucid.training.batches import Batches
 from pellucid.training.config import read_training_config
 from pellucid.training.losses.language import verdict_error
+from pellucid.training.parts import VERDICTS
 from pellucid.training.photos import PhotoStore
 
-VERDICTS = ("ambiguity", "addition")
 EPOCHS = 40
 BATCH = 64
 RATE, WEIGHT_DECAY = 1e-3, 0.3
@@ -56,7 +56,7 @@ def main() -> None:
     torch.manual_seed(config.seed)
     network = SeparationNetwork(config.network).eval()
     fit_grown_weights(network, load_weights(given.weights), given.weights)
-    photos, cache = Path(config.photos), Path(config.cache or f"{config.folder}/cache")
+    photos, cache = Path(config.photos), config.cache_folder
     batch = replace(config.batch, groups=1)
     train = Batches(PhotoStore(photos, "train", cache), batch, config.seed)
     val = Batches(PhotoStore(photos, "val", cache), batch, config.seed + 1)

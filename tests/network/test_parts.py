@@ -21,7 +21,7 @@ from pellucid.network.interaction import (
 )
 from pellucid.network.language_gate import LanguageGate
 from pellucid.network.light import to_light
-from pellucid.network.recovery import LEFT, LayerHead, Layers, agree
+from pellucid.network.recovery import LayerHead, Layers, agree
 from pellucid.network.verdicts import CAUTION, Say, Verdict, Verdicts, agreement, say_of_words
 
 
@@ -205,7 +205,7 @@ def test_layers_agree_as_far_as_asked():
     midway = agree(layers, mixture, how_far)
     left = to_light(mixture) * 2 / 3
     assert torch.equal(midway.transmission[0], layers.transmission[0])
-    agreed = torch.lerp((layers.transmission + left) / 2, to_light(mixture), LEFT)
+    agreed = torch.lerp((layers.transmission + left) / 2, to_light(mixture), 0.15)
     torch.testing.assert_close(midway.transmission[1], agreed[1])
     torch.testing.assert_close(midway.transmission[2], (layers.transmission[2] + agreed[2]) / 2)
     assert midway.reflection is layers.reflection

@@ -78,10 +78,10 @@ def _photograph(
 ) -> tuple[Light, Light]:
     """Expose both layers for their sum and give them the camera's colour cast."""
     count, generator = len(transmission), drawn.generator
-    exposed = drawn.adds & (torch.rand(count, generator=generator) < config.auto_exposure)
+    exposed = drawn.photographed(config.auto_exposure)
     transmission, reflection = _expose(transmission, reflection, exposed, generator)
     gains = optics.white_balance(count, config.cast, generator)
-    cast = torch.where(per_photo(drawn.each("photographed")), gains, 1.0)
+    cast = torch.where(per_photo(drawn.adds), gains, 1.0)
     transmission, reflection = (transmission * cast).clamp(max=1), (reflection * cast).clamp(max=1)
     if not bool(drawn.adds.all()):
         subdued = _subdue(transmission, reflection)
@@ -132,10 +132,8 @@ class _Draw:
         return torch.rand(len(odds), generator=self.generator) < odds
 
     def photographed(self, odds: float) -> Bool[Tensor, " B"]:
-        """Draw whether the camera does something, with the same odds for all that one took."""
-        return self.each("photographed") & (
-            torch.rand(len(self.recipes), generator=self.generator) < odds
-        )
+        """Draw whether the camera does something; it took all mixtures in which light adds."""
+        return self.adds & (torch.rand(len(self.adds), generator=self.generator) < odds)
 
     def transmittance(self) -> PerPhoto:
         """Draw how much of the light behind the glass arrives."""

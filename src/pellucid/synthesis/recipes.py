@@ -61,10 +61,8 @@ class Recipe:
     it ("bright sky") do not tell how much there is to take away."""
     adds_encoded: bool = False
     """Add sRGB values instead of light and darken the reflection until little overflows, as
-    CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold."""
-    photographed: bool = True
-    """Whether a camera took the mixture: soft as its lens is, with its colour cast, noise and JPEG.
-    Otherwise it was computed from two photos and has nothing of this."""
+    CEILNet's data do (Fan et al. 2017, §4.1): not physics, but what synthetic test sets hold. No
+    camera took these: they have no exposure, soft lens, colour cast, noise or JPEG of their own."""
     ambiguous: bool = False
     """Two photos as sharp and as plain as each other: only words can tell which is which."""
 
@@ -110,7 +108,6 @@ ENCODED = replace(
     transmittance=(0.98, 1.0),
     blur=(1.0, 5.0),
     adds_encoded=True,
-    photographed=False,
 )
 DOUBLE = replace(
     _PLAIN,

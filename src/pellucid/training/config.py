@@ -44,7 +44,7 @@ class TrainingConfig:
     checkpoint_every: int = 500
     start_from: str = ""
     """Weights (.safetensors) to begin with, of this network or of one with fewer blocks in its
-    decoder; default: ImageNet for the encoder, random elsewhere."""
+    decoder or without a verdict; default: ImageNet for the encoder, random elsewhere."""
     only: tuple[str, ...] = ()
     """Parts of the network that learn, as "interaction"; all others stay as they are, to the bit.
     Default: all learn."""
@@ -58,6 +58,11 @@ class TrainingConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where decoded photos go."""
+        return Path(self.cache) if self.cache else Path(self.folder) / "cache"
 
 
 def read_training_config(path: Path) -> TrainingConfig:

@@ -10,6 +10,8 @@ from pellucid.errors import ConfigError
 
 HEARING = ("describe", "language_gate", "interaction")
 """Parts of the network that hear words."""
+VERDICTS = ("ambiguity", "addition")
+"""Parts of the network that judge a photo as a whole (`network/verdicts.py`)."""
 
 
 def require_parts(network: nn.Module, names: Collection[str]) -> None:

@@ -54,9 +54,10 @@ class Trainer:
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.folder = Path(config.folder)
-        cache = Path(config.cache) if config.cache else self.folder / "cache"
         photos = Path(config.photos)
-        self.batches = Batches(PhotoStore(photos, "train", cache), config.batch, config.seed)
+        self.batches = Batches(
+            PhotoStore(photos, "train", config.cache_folder), config.batch, config.seed
+        )
         self.ahead = Ahead(self.batches)
         self.network, self.average = self._networks()
         self.still = let_only_learn(self.network, config.only)
@@ -66,7 +67,9 @@ class Trainer:
         self.optimiser = Optimiser(self.names, config.optimiser)
         self.progress = Progress()
         self.samples = [read_samples(Path(path)) for path in config.validation.pairs]
-        self.held_out = Batches(PhotoStore(photos, "val", cache), config.batch, config.seed + 1)
+        self.held_out = Batches(
+            PhotoStore(photos, "val", config.cache_folder), config.batch, config.seed + 1
+        )
         self._resume()
 
     def run(self, until: Callable[[Progress], bool] = lambda _: False) -> Progress:
