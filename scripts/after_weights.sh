@@ -5,7 +5,8 @@
 #
 # Before it: `pellucid export WEIGHTS src/pellucid/weights`, and for each stage of the training
 # `python scripts/model_card.py RUN "STAGE" STEPS MIXTURES`. After it, on a machine that does nothing
-# else: `pellucid benchmark -o results/benchmark/speed.json`, `python scripts/speed_doc.py`.
+# else: `pellucid benchmark -o results/benchmark/speed.json`, `python scripts/speed_doc.py`. What
+# depends on the recipes instead is results/tone/detail.json (`python scripts/detail_gain.py`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1
