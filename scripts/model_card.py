@@ -18,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 HISTORY = ROOT / "results" / "training-history.json"
 DECIDING = "real20-dev words"
+SYNTHETIC = "ceilnet-table2-dev none"
 WEIGHTS = ROOT / "src" / "pellucid" / "weights"
 
 CARD = """\
@@ -27,8 +28,9 @@ Weights `{weights_id}`, {parameters:.1f} million numbers, {megabytes:.1f} MB as 
 taken through glass into transmission and reflection, guided by words for either, both or none.
 
 - **Network**: EfficientNet-Lite0 encoder, hypercolumn, global aggregation, language gate,
-  verdicts, global interaction (Value-State Gated Attention over the words), recovery with two
-  heads; run on the photo and on its mirror image. After
+  verdicts, global interaction (Value-State Gated Attention over the words), two recoveries with
+  two heads each, one for photos and one for pictures whose encoded values were added; run on the
+  photo and on its mirror image. After
   "Language-guided Image Reflection Separation", arXiv:2402.11874; equations that the paper does not
   print are our own. Code: `pellucid.network`.
 - **Text**: the word table of wordllama (`l2_supercat`, 256-d, MIT), not part of these files.
@@ -132,17 +134,23 @@ def take_stage(run: Path, name: str, steps: int | None = None, mixtures: int = 1
 
 def history_table(history: list[dict[str, Any]]) -> str:
     lines = [
-        "| stage | told apart before | steps | real20-dev with words, after | hours |",
-        "| --- | --- | --- | --- | --- |",
+        "| stage | told apart before | steps | real20-dev with words, after "
+        "| ceilnet-table2-dev, after | hours |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for stage in history:
         told = f"{stage['words_first'][-1]:.0%}" if stage["words_first"] else "–"
-        reached = [row[DECIDING] for row in stage["curve"] if row["step"] <= stage["steps"]]
-        after = f"{reached[-1]:.2f} dB" if reached else "–"
+        after = " | ".join(reached(stage, name) for name in (DECIDING, SYNTHETIC))
         lines.append(
             f"| {stage['stage']} | {told} | {stage['steps']:,} | {after} | {stage['hours']:.1f} |"
         )
     return "\n".join(lines)
+
+
+def reached(stage: dict[str, Any], name: str) -> str:
+    """Return the last figure of that name that the steps taken had reached."""
+    curve = [row for row in stage["curve"] if row["step"] <= stage["steps"] and name in row]
+    return f"{curve[-1][name]:.2f} dB" if curve else "–"
 
 
 def main() -> None:

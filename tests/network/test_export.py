@@ -19,18 +19,28 @@ from pellucid.network.export import (
     ship,
 )
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
+from pellucid.network.verdicts import ENCODED_BELOW, encoded_values_added
 from tests.network.small import SMALL
 
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
     torch.manual_seed(0)
-    network = SeparationNetwork(SMALL)
+    network = SeparationNetwork(SMALL).eval()
     for parameter in network.parameters():
         parameter.data.add_(0.05 * torch.randn_like(parameter))
+    _take_small_pictures_for_sums_of_encoded_values(network)
     folder = tmp_path_factory.mktemp("shipped")
     ship(dict(network.state_dict()), SMALL, folder, "small")
     return folder
+
+
+@torch.no_grad()
+def _take_small_pictures_for_sums_of_encoded_values(network):
+    """Set the verdict's border at 96 × 96 pixels: it depends on the size already, slightly."""
+    logit = network.addition.logit
+    logit.weight.mul_(1e3)
+    logit.bias.add_(ENCODED_BELOW - network.look(torch.rand(1, 3, 96, 96)).verdicts.adds)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 96)])
@@ -40,6 +50,8 @@ def test_onnx_equals_torch(shipped, size, said_t, said_r):
     network = load_shipped_network(shipped / "small.safetensors", SMALL)
     session = onnxruntime.InferenceSession(shipped / "small.onnx")
     inputs = [torch.rand(1, 3, *size)]
+    verdicts = network.look(inputs[0]).verdicts
+    assert encoded_values_added(verdicts) == (size[0] < 96), "both recoveries are asked"
     for count in (said_t, said_r):
         mask = torch.arange(max(count, 1))[None] < count
         inputs += [torch.randn(1, len(mask[0]), 8) * mask[..., None], mask]

@@ -55,8 +55,21 @@ def test_weights_of_the_same_size_stay_as_they_are(trained: SeparationNetwork) -
     assert all(grown[name] is weights[name] for name in weights)
 
 
-def test_a_verdict_that_is_missing_is_added_and_says_no(trained: SeparationNetwork) -> None:
-    weights = {k: v for k, v in trained.state_dict().items() if not k.startswith("addition.")}
+def test_a_verdict_that_is_missing_is_added_and_untaught(trained: SeparationNetwork) -> None:
+    weights = {k: v for k, v in trained.state_dict().items() if not k.startswith("ambiguity.")}
     grown = SeparationNetwork(SMALL)
     fit_grown_weights(grown, weights, "an older one")
-    assert torch.all(grown.look(torch.rand(2, 3, 64, 64)).verdicts.adds < -4.0)
+    assert torch.all(grown.look(torch.rand(2, 3, 64, 64)).verdicts.ambiguous == -5.0)
+
+
+def test_the_recovery_from_encoded_values_begins_with_what_light_taught(
+    trained: SeparationNetwork,
+) -> None:
+    weights = {k: v for k, v in trained.state_dict().items() if not k.startswith("encoded_")}
+    deeper = SeparationNetwork(DEEPER)
+    fit_grown_weights(deeper, weights, "an older one")
+    light, encoded = deeper.recovery.state_dict(), deeper.encoded_recovery.state_dict()
+    for name, value in trained.recovery.state_dict().items():
+        assert torch.equal(encoded[name], value) and torch.equal(light[name], value)
+    added = deeper.encoded_recovery.deep[2].get_parameter("spatial_out.weight")
+    assert not added.any()

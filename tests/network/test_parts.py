@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pellucid.attention.gate import gate_preset
+from pellucid.network.addition import agree, recover
 from pellucid.network.aggregation import GlobalAggregation
 from pellucid.network.blocks import ChannelNorm, GatedBlock, LocallyEnhancedFeedForward
 from pellucid.network.description import Description, DescriptionEncoder, Words
@@ -20,9 +21,17 @@ from pellucid.network.interaction import (
     word_reach,
 )
 from pellucid.network.language_gate import LanguageGate
-from pellucid.network.light import to_light
-from pellucid.network.recovery import LayerHead, Layers, agree
-from pellucid.network.verdicts import CAUTION, Say, Verdict, Verdicts, agreement, say_of_words
+from pellucid.network.light import to_encoded, to_light
+from pellucid.network.recovery import LayerHead, Layers, Recovery
+from pellucid.network.verdicts import (
+    CAUTION,
+    Say,
+    Verdict,
+    Verdicts,
+    agreement,
+    encoded_values_added,
+    say_of_words,
+)
 
 
 @pytest.mark.parametrize("build", [EfficientNetLite0, ResNet50])
@@ -195,8 +204,56 @@ def test_heads_agree_where_light_adds_up_and_layers_can_be_told_apart():
     assert not how_far.requires_grad
 
 
-def test_an_untaught_verdict_says_no():
-    assert torch.sigmoid(Verdict(8, 3)(torch.randn(4, 3, 8))).max() < 0.01
+def test_heads_never_agree_on_sums_of_encoded_values():
+    adds = torch.tensor([0.9, 1.1])
+    verdicts = Verdicts(torch.full((2,), -30.0), adds)
+    assert encoded_values_added(verdicts).tolist() == [True, False]
+    assert agreement(verdicts)[0] == 0.0
+    assert agreement(verdicts)[1] == pytest.approx(torch.sigmoid(adds[1] - 4.0).item())
+
+
+def test_an_untaught_verdict_says_what_it_was_told_to():
+    said = Verdict(8, 3, start=-5.0)(torch.randn(4, 3, 8))
+    assert torch.equal(said, torch.full((4,), -5.0))
+
+
+def small_recovery(encoded: bool) -> Recovery:
+    recovery = Recovery(6, (4, 5), (8, 8, 8), (1, 1, 1), encoded)
+    for parameter in recovery.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return recovery
+
+
+def what_recoveries_see(batch: int) -> tuple[torch.Tensor, ...]:
+    features = torch.randn(2, batch, 6, 4, 4).unbind()
+    skips = torch.randn(batch, 4, 16, 16), torch.randn(batch, 5, 8, 8)
+    return torch.rand(batch, 3, 32, 32), *skips, *features
+
+
+@torch.no_grad()
+def test_heads_speak_of_light_or_of_encoded_values():
+    seen = what_recoveries_see(2)
+    mixture = seen[0]
+    from_light = small_recovery(encoded=False)
+    from_encoded = small_recovery(encoded=True)
+    from_encoded.load_state_dict(from_light.state_dict())
+    light, encoded = from_light(*seen), from_encoded(*seen)
+    removed = to_light(mixture) - light.transmission
+    torch.testing.assert_close(encoded.transmission, to_light(mixture - removed))
+    torch.testing.assert_close(to_encoded(encoded.reflection), light.reflection)
+
+
+@pytest.mark.parametrize("encoded", [[0, 0, 0], [1, 1, 1], [0, 1, 0]])
+def test_each_picture_has_the_recovery_of_its_kind(encoded):
+    both = small_recovery(encoded=False), small_recovery(encoded=True)
+    seen = what_recoveries_see(3)
+    layers = torch.stack(recover(*both, torch.tensor(encoded, dtype=torch.bool), seen))
+    for row, kind in enumerate(encoded):
+        alone = torch.stack(both[kind](*(part[row : row + 1] for part in seen)))
+        torch.testing.assert_close(layers[:, row : row + 1], alone)
+    layers.sum().backward()
+    for kind, recovery in enumerate(both):
+        assert (recovery.join.weight.grad is not None) == (kind in encoded)
 
 
 def test_layers_agree_as_far_as_asked():

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import ConfigError
+from pellucid.network.addition import agree
 from pellucid.network.description import Description, no_description
 from pellucid.network.interaction import ATTENTIONS
 from pellucid.network.light import to_light
-from pellucid.network.recovery import agree
 from pellucid.network.separation import NetworkConfig, SeparationNetwork
 from pellucid.network.verdicts import agreement
 from tests.network.small import SMALL
@@ -60,7 +60,7 @@ def test_a_missing_description_is_exactly_no_branch(mixture, attention):
     seen = network.look(mixture)
     bare = network.recovery(
         mixture,
-        seen.pyramid,
+        *seen.pyramid[:2],
         network.transmission_features(seen.features),
         network.reflection_features(seen.features),
     )
@@ -70,6 +70,18 @@ def test_a_missing_description_is_exactly_no_branch(mixture, attention):
     spoken = network(mixture, said(2, 4), None).layers
     assert not torch.equal(spoken.transmission, bare.transmission)
     assert not torch.equal(spoken.reflection, bare.reflection)
+
+
+@torch.no_grad()
+def test_each_head_learns_for_itself(mixture):
+    """Heads agree in use only: else they would learn to take more, to make up for what is left."""
+    network = awake()
+    seen = network.look(mixture)
+    agreed = network.answer(mixture, seen, None, None).layers
+    network.training = True
+    alone = network.answer(mixture, seen, None, None).layers
+    assert torch.equal(agree(alone, mixture, agreement(seen.verdicts)).transmission, agreed[0])
+    assert not torch.equal(alone.transmission, agreed.transmission)
 
 
 @torch.no_grad()
@@ -109,9 +121,12 @@ def test_before_training_a_photo_comes_back_almost_as_it_is(mixture):
 
 def test_every_parameter_is_trained(mixture):
     network = awake()
-    output = network(mixture, said(2, 5), said(2, 3))
+    seen = network.look(mixture)
+    judged = torch.stack(seen.verdicts).sum()
+    one_of_each_kind = seen.verdicts._replace(adds=torch.tensor([-9.0, 9.0]))
+    seen = seen._replace(verdicts=one_of_each_kind)
+    output = network.answer(mixture, seen, said(2, 5), said(2, 3))
     total = sum(layer.sum() for layer in output.layers)
-    judged = torch.stack(output.seen.verdicts).sum()
     (total + output.transmission.logit.sum() + judged).backward()
     # A logit is not its gate, and verdicts learn from their own losses: these reach all weights.
     without = [name for name, p in network.named_parameters() if p.grad is None]

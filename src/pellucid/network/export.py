@@ -123,7 +123,7 @@ def export_onnx(network: SeparationNetwork, path: Path, properties: dict[str, st
     with tempfile.TemporaryDirectory() as folder:
         program.save(Path(folder) / "graph.onnx")
         graph = onnx.load(Path(folder) / "graph.onnx")
-    _forget_traces(graph)
+    _forget_traces(graph.graph)
     _halve_storage(graph)
     for key, value in (properties | {"format": FORMAT}).items():
         graph.metadata_props.add(key=f"pellucid.{key}", value=value)
@@ -169,13 +169,16 @@ def _example(token_channels: int) -> tuple[Tensor, ...]:
     )
 
 
-def _forget_traces(model: onnx.ModelProto) -> None:
+def _forget_traces(graph: onnx.GraphProto) -> None:
     """Drop the exporter's stack traces, which hold the paths of the machine that exported."""
-    parts = [model.graph, *model.graph.node, *model.graph.value_info]
-    parts += [*model.graph.input, *model.graph.output, *model.graph.initializer]
+    parts = [graph, *graph.node, *graph.value_info]
+    parts += [*graph.input, *graph.output, *graph.initializer]
     for part in parts:
         del part.metadata_props[:]
         part.doc_string = ""
+    for branch in (choice.g for node in graph.node for choice in node.attribute):
+        if branch.node:
+            _forget_traces(branch)
 
 
 def _halve_storage(model: onnx.ModelProto) -> None:

@@ -2,8 +2,9 @@
 
 A residual block whose last convolutions are zero adds nothing, so a deeper network can take over
 what a shallower one knows and give the same layers to the bit, then learn on from there (Net2Net,
-Chen et al., ICLR 2016, §3). A verdict that nobody has taught says no, as it is built, and changes
-next to nothing. What it bought here: docs/lab-notes.md.
+Chen et al., ICLR 2016, §3). A verdict that nobody has taught says what it says as it is built: that
+words need not decide, that a camera took the picture. The recovery from encoded values begins with
+what the one from light has learnt. What it bought here: docs/lab-notes.md.
 """
 
 from __future__ import annotations
@@ -23,29 +24,38 @@ LAST = ("spatial_out", "channel_out")
 
 
 def with_idle_parts(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Complete the weights of a network with fewer blocks or verdicts.
+    """Complete the weights of a network with fewer blocks, verdicts or recoveries.
 
     Args:
         network: what the weights are for; it stays as it is.
-        weights: tensors by name. Blocks and verdicts of which they hold nothing are
-            added.
+        weights: tensors by name. Blocks, verdicts and a second recovery of which they hold nothing
+            are added.
 
     Returns:
-        The weights, and for each added part the network's own numbers, with the last convolutions
-        of blocks zero. Anything else that is missing is still missing.
+        The weights; for an added recovery the other's numbers, for other parts the network's own,
+        with the last convolutions of blocks zero. Anything else that is missing is still missing.
     """
-    grown = dict(weights)
+    grown = _with_both_recoveries(weights)
+    held = list(grown)
     for name, part in network.named_modules():
         if isinstance(part, GatedBlock | Verdict) and not any(
-            held.startswith(f"{name}.") for held in weights
+            tensor.startswith(f"{name}.") for tensor in held
         ):
             grown |= {f"{name}.{tensor}": value for tensor, value in _idle(part).items()}
     return grown
 
 
 def fit_grown_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """Copy weights into a network that may have more of both; otherwise as `fit_weights`."""
+    """Copy weights into a network that may have more parts; otherwise as `fit_weights`."""
     fit_weights(module, with_idle_parts(module, weights), source)
+
+
+def _with_both_recoveries(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Let the recovery from encoded values begin with what the one from light has learnt."""
+    if any(name.startswith("encoded_recovery.") for name in weights):
+        return dict(weights)
+    copied = {f"encoded_{k}": v.clone() for k, v in weights.items() if k.startswith("recovery.")}
+    return {**weights, **copied}
 
 
 def _idle(part: nn.Module) -> dict[str, Tensor]:

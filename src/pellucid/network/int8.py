@@ -4,7 +4,8 @@ Weights get a scale a channel, activations one a tensor, from the range that cal
 show. The 1×1 convolutions are most of the arithmetic. The others stay in float: a depthwise
 convolution's channels differ too much in range for one scale, the first sees the photo itself, and
 the last ones of the heads make light so small that 256 levels would show. So do the encoder's first
-five blocks: an eighth of these convolutions makes two thirds of the error (docs/lab-notes.md).
+five blocks: an eighth of these convolutions makes two thirds of the error (docs/lab-notes.md), and
+the recovery from encoded values, which is a branch of the graph that photos do not take.
 """
 
 from __future__ import annotations

@@ -1,16 +1,10 @@
 """Layer recovery: from guided features to light, with two heads on one decoder.
 
-Physics: the heads say how much light to take away, the mixture supplies the rest. In linear light
-the transmission is T = M − removed and the reflection is its own image R; where nothing clips and
-both heads agree, T + R = M, but for light that is left on purpose (`LEFT`). Light is a head's
-sigmoid squared: close to the eye's scale, and flat at zero, so a photo without a reflection comes
-back unchanged.
-
-Where the layers' light adds up and the picture itself can tell them apart (`network/verdicts.py`),
-the transmission lies midway between M − removed and M − R, two opinions on the same light, and a
-part of what both take is left: on real photos, which differ from all mixtures, either takes too
-much (`agree`). Elsewhere it is M − removed: photos mixed as encoded values lose more light than R
-has, and a layer taken for the other is no opinion.
+Physics: the heads say how much to take away, the mixture supplies the rest. In linear light the
+transmission is T = M − removed and the reflection is its own image R; where nothing clips and both
+heads agree, T + R = M, but for light that is left on purpose (`network/addition.py`). What a head
+says is a sigmoid squared: close to the eye's scale, and flat at zero, so a photo without a
+reflection comes back unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.network.blocks import GatedBlock
-from pellucid.network.encoder import Pyramid
 from pellucid.network.light import to_light
 
 
@@ -35,28 +28,6 @@ class Layers(NamedTuple):
 
     transmission: Float[Tensor, "B 3 H W"]
     reflection: Float[Tensor, "B 3 H W"]
-
-
-LEFT = 0.15
-"""Share of the light that both heads take on average and that is left where they agree. Whoever
-has learnt from mixtures is too sure of himself on real photos (docs/lab-notes.md)."""
-
-
-def agree(
-    layers: Layers, mixture: Float[Tensor, "B 3 H W"], agreement: Float[Tensor, " B"]
-) -> Layers:
-    """Move the transmission to what both heads leave of M, as far as `agreement`, in [0, 1], says.
-
-    Exactly nothing changes where `agreement` is 0.
-    """
-    light = to_light(mixture)
-    left = torch.clamp(light - layers.reflection, min=0.0)
-    midway = 0.5 * (layers.transmission + left)
-    agreed = midway + LEFT * (light - midway)
-    share = agreement[:, None, None, None]
-    return layers._replace(
-        transmission=layers.transmission + share * (agreed - layers.transmission)
-    )
 
 
 class UpStage(nn.Module):
@@ -77,7 +48,7 @@ class UpStage(nn.Module):
 
 
 class LayerHead(nn.Conv2d):
-    """Light of one layer: four pixels' logits from each place of half resolution."""
+    """Light or values of one layer: four pixels' logits from each place of half resolution."""
 
     START = -2.0
     """Bias before training: sigmoid(START)² = .014 of white."""
@@ -88,13 +59,17 @@ class LayerHead(nn.Conv2d):
         nn.init.constant_(self.bias, self.START)  # pyright: ignore[reportArgumentType]
 
     def forward(self, input: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
-        """Return light in [0, 1] at twice the sides."""
+        """Return what the layer has in [0, 1] at twice the sides."""
         logits = super().forward(input).float()  # light needs more digits than bfloat16 has
         return torch.sigmoid(F.pixel_shuffle(logits, 2)).square()
 
 
 class Recovery(nn.Module):
     """Decoder from stride 8 to stride 2, and the two heads at the mixture's resolution.
+
+    What the heads say is taken from the mixture's light, or from its encoded values where
+    `encoded`: there a blurred reflection is as smooth as it was, while the light that it adds
+    carries the scene's own detail.
 
     The last stage sees the mixture itself, four pixels to a place: its blocks multiply features
     with real detail at a quarter of the cost of doing so at full resolution.
@@ -106,8 +81,10 @@ class Recovery(nn.Module):
         skips: tuple[int, int],
         widths: tuple[int, int, int],
         blocks: tuple[int, int, int],
+        encoded: bool = False,
     ) -> None:
         super().__init__()
+        self.encoded = encoded
         self.join = nn.Conv2d(2 * channels, widths[0], 1)
         self.deep = nn.Sequential(*(GatedBlock(widths[0]) for _ in range(blocks[0])))
         self.up4 = UpStage(widths[0], skips[1], widths[1], blocks[1])
@@ -118,12 +95,24 @@ class Recovery(nn.Module):
     def forward(
         self,
         mixture: Float[Tensor, "B 3 H W"],
-        pyramid: Pyramid,
+        half: Float[Tensor, "B S H2 W2"],
+        quarter: Float[Tensor, "B P H4 W4"],
         transmission: Float[Tensor, "B C h w"],
         reflection: Float[Tensor, "B C h w"],
     ) -> Layers:
-        """Return both layers in linear light from the encoded mixture and both layers' features."""
+        """Return both layers in linear light.
+
+        Args:
+            mixture: encoded, in [0, 1].
+            half: the encoder's level of half resolution.
+            quarter: that of quarter resolution.
+            transmission: features of the layer behind the glass.
+            reflection: features of the mirrored layer.
+        """
         features = self.deep(self.join(torch.cat([transmission, reflection], dim=1)))
-        detail = torch.cat([pyramid[0], F.pixel_unshuffle(mixture, 2)], dim=1)
-        features = self.up2(self.up4(features, pyramid[1]), detail)
-        return Layers(to_light(mixture) - self.transmission(features), self.reflection(features))
+        detail = torch.cat([half, F.pixel_unshuffle(mixture, 2)], dim=1)
+        features = self.up2(self.up4(features, quarter), detail)
+        removed, mirrored = self.transmission(features), self.reflection(features)
+        if self.encoded:
+            return Layers(to_light(mixture - removed), to_light(mirrored))
+        return Layers(to_light(mixture) - removed, mirrored)

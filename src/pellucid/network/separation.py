@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.errors import ConfigError
+from pellucid.network.addition import agree, recover
 from pellucid.network.aggregation import GlobalAggregation
 from pellucid.network.description import Description, DescriptionEncoder, Words, no_description
 from pellucid.network.encoder import EfficientNetLite0, Pyramid, ResNet50
@@ -29,8 +30,16 @@ from pellucid.network.interaction import (
     word_reach,
 )
 from pellucid.network.language_gate import LanguageGate
-from pellucid.network.recovery import Layers, Recovery, agree
-from pellucid.network.verdicts import Say, Verdict, Verdicts, agreement, say_of_words
+from pellucid.network.recovery import Layers, Recovery
+from pellucid.network.verdicts import (
+    UNTAUGHT,
+    Say,
+    Verdict,
+    Verdicts,
+    agreement,
+    encoded_values_added,
+    say_of_words,
+)
 
 ENCODERS = {"efficientnet-lite0": EfficientNetLite0, "resnet50": ResNet50}
 
@@ -116,16 +125,20 @@ class SeparationNetwork(nn.Module):
         levels = self.encoder.channels
         self.hypercolumn = Hypercolumn(levels, channels)
         self.aggregation = GlobalAggregation(channels, config.heads, config.global_tokens)
-        self.ambiguity = Verdict(channels, config.global_tokens)
-        self.addition = Verdict(channels, config.global_tokens)
+        self.ambiguity, self.addition = (
+            Verdict(channels, config.global_tokens, start) for start in UNTAUGHT
+        )
         self.describe = DescriptionEncoder(config.token_channels, channels)
         self.language_gate = LanguageGate(channels)
         self.transmission_features = nn.Conv2d(channels, channels, 1)
         self.reflection_features = nn.Conv2d(channels, channels, 1)
         gate = word_attention_gate(config.attention)
         self.interaction = GlobalInteraction(channels, config.heads, gate)
-        self.recovery = Recovery(
-            channels, (levels[0], levels[1]), config.decoder_widths, config.decoder_blocks
+        self.recovery, self.encoded_recovery = (
+            Recovery(
+                channels, (levels[0], levels[1]), config.decoder_widths, config.decoder_blocks, how
+            )
+            for how in (False, True)
         )
 
     def forward(
@@ -152,8 +165,14 @@ class SeparationNetwork(nn.Module):
         about_r = self.listen(reflection, seen.tokens)
         say = say_of_words(seen.verdicts, about_t.gate, about_r.gate)
         guided = self.guide(seen.features, about_t, about_r, say)
-        layers = self.recovery(mixture, seen.pyramid, guided.transmission, guided.reflection)
-        layers = agree(layers, mixture, agreement(seen.verdicts))
+        layers = recover(
+            self.recovery,
+            self.encoded_recovery,
+            encoded_values_added(seen.verdicts),
+            (mixture, *seen.pyramid[:2], guided.transmission, guided.reflection),
+        )
+        if not self.training:  # heads learn each for itself, and to leave nothing
+            layers = agree(layers, mixture, agreement(seen.verdicts))
         return NetworkOutput(
             layers, about_t, about_r, guided.transmission_map, guided.reflection_map, seen
         )

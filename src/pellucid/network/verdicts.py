@@ -7,9 +7,8 @@ of a "recognizable layer ambiguity" and has no part for it. In a double exposure
 nothing but words says which layer is which, and words must decide; a reflection in a window betrays
 itself by blur, place and strength, and words need only hint.
 
-*Addition: is the picture the sum of its layers' light?* A camera's is, and then what is left of the
-mixture without R is a second opinion on T (`agree` in `network/recovery.py`); pictures made by
-adding encoded values are not.
+*Addition: is the picture the sum of its layers' light?* A camera's is; pictures made by adding
+encoded values are not. What follows from it is in `network/addition.py`.
 
 Both learn from mixtures whose kind is known, and from nothing else. Ours; what they bought is in
 docs/lab-notes.md, "Seen both ways, and words that decide" and "A second opinion for everyone".
@@ -21,22 +20,20 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
 class Verdict(nn.Module):
     """The answer to one question about each photo: a logit, above 0 for yes."""
 
-    DOUBT = -5.0
-    """Bias before training: sigmoid(DOUBT) < .01, so that nothing follows from an untaught one."""
-
-    def __init__(self, channels: int, tokens: int) -> None:
+    def __init__(self, channels: int, tokens: int, start: float) -> None:
+        """Build one that says `start` of every photo until it is taught."""
         super().__init__()
         self.hidden = nn.Linear(tokens * channels, channels)
         self.logit = nn.Linear(channels, 1)
         nn.init.zeros_(self.logit.weight)
-        nn.init.constant_(self.logit.bias, self.DOUBT)
+        nn.init.constant_(self.logit.bias, start)
 
     def forward(self, tokens: Float[Tensor, "B K C"]) -> Float[Tensor, " B"]:
         """Return the logit from the K global tokens."""
@@ -46,6 +43,11 @@ class Verdict(nn.Module):
 CAUTION = 4.0
 """Off the logit of addition before heads agree: to take no sum for one costs some 4 dB, to miss one
 a few tenths."""
+ENCODED_BELOW = 1.0
+"""Logit of addition below which a picture is taken for one whose encoded values were added."""
+UNTAUGHT = -5.0, CAUTION
+"""What untaught verdicts say of ambiguity and addition: nobody asks for words to decide, and a
+camera took the picture."""
 
 
 class Verdicts(NamedTuple):
@@ -62,8 +64,13 @@ def agreement(verdicts: Verdicts) -> Float[Tensor, " B"]:
 
     Where layers are mistaken for one another, what is left without R is no second opinion.
     """
-    adds = torch.sigmoid(verdicts.adds - CAUTION)
+    adds = torch.sigmoid(verdicts.adds - CAUTION) * ~encoded_values_added(verdicts)
     return (adds * torch.sigmoid(-verdicts.ambiguous)).detach()
+
+
+def encoded_values_added(verdicts: Verdicts) -> Bool[Tensor, " B"]:
+    """Return which pictures are no sums of light, but of encoded values."""
+    return verdicts.adds < ENCODED_BELOW
 
 
 class Say(NamedTuple):

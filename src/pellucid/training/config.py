@@ -44,7 +44,8 @@ class TrainingConfig:
     checkpoint_every: int = 500
     start_from: str = ""
     """Weights (.safetensors) to begin with, of this network or of one with fewer blocks in its
-    decoder or without a verdict; default: ImageNet for the encoder, random elsewhere."""
+    decoder, without a verdict or with one recovery; default: ImageNet for the encoder, random
+    elsewhere."""
     only: tuple[str, ...] = ()
     """Parts of the network that learn, as "interaction"; all others stay as they are, to the bit.
     Default: all learn."""

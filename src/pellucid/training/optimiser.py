@@ -50,6 +50,9 @@ def cosine_fall(share: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * share))
 
 
+RECOVERIES = ("network.recovery.", "network.encoded_recovery.")
+
+
 class Optimiser:
     """Steps the named parameters of a network (`network.…`) and its objective (`objective.…`)."""
 
@@ -109,7 +112,7 @@ class Optimiser:
     def _rate(self, name: str) -> float:
         if name.startswith("network.encoder."):
             return self.config.encoder_learning_rate
-        if name.startswith(("network.recovery.", "objective.")):
+        if name.startswith((*RECOVERIES, "objective.")):
             return self.config.learning_rate
         return self.config.guidance_learning_rate
 

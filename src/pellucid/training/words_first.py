@@ -44,7 +44,7 @@ SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, s
 SAID = CaptionConfig(dropped=0.1, noun=0.05, template=0.1)
 """Nearly always whole sentences, nearly always right: single nouns and silence teach few words."""
 
-UNTAUGHT = ("encoder", "recovery", *VERDICTS)
+UNTAUGHT = ("encoder", "recovery", "encoded_recovery", *VERDICTS)
 """Parts that do not learn here: the verdicts would see two kinds of mixtures of seven."""
 
 
