@@ -85,6 +85,17 @@ def test_each_head_learns_for_itself(mixture):
 
 
 @torch.no_grad()
+def test_the_kind_of_a_picture_is_known_in_training(mixture):
+    """A verdict that is not taught yet would never let the second recovery learn."""
+    network = awake()
+    network.training = True
+    by_verdict = network(mixture).layers.transmission
+    told = network(mixture, encoded=torch.tensor([True, False])).layers.transmission
+    assert not torch.equal(told[0], by_verdict[0])
+    torch.testing.assert_close(told[1], by_verdict[1])
+
+
+@torch.no_grad()
 def test_one_row_without_words_does_not_hear_its_neighbour(mixture):
     network = awake()
     told = said(2, 4)

@@ -18,7 +18,7 @@ from pellucid.network.separation import NetworkConfig
 from pellucid.training.config import build
 
 FOLDER = Path(str(resources.files("pellucid"))) / "weights"
-MOST_BYTES = 25_000_000
+MOST_BYTES = 35_000_000
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,7 @@ def test_encoder_decoder_and_verdicts_stay_as_they_are(stage):
     assert changed == {name.split(".")[0] for name in before} - {
         "encoder",
         "recovery",
+        "encoded_recovery",
         "ambiguity",
         "addition",
     }

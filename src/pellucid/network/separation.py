@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pellucid.errors import ConfigError
@@ -146,12 +146,14 @@ class SeparationNetwork(nn.Module):
         mixture: Float[Tensor, "B 3 H W"],
         transmission: Description | None = None,
         reflection: Description | None = None,
+        encoded: Bool[Tensor, " B"] | None = None,
     ) -> NetworkOutput:
         """Separate a batch of encoded mixtures (sides multiples of 32, values in [0, 1]).
 
         A description left out, or a row of one whose mask is False throughout, changes nothing.
+        Which pictures are sums of encoded values is known in training; else the verdict says it.
         """
-        return self.answer(mixture, self.look(mixture), transmission, reflection)
+        return self.answer(mixture, self.look(mixture), transmission, reflection, encoded)
 
     def answer(
         self,
@@ -159,6 +161,7 @@ class SeparationNetwork(nn.Module):
         seen: Seen,
         transmission: Description | None,
         reflection: Description | None,
+        encoded: Bool[Tensor, " B"] | None = None,
     ) -> NetworkOutput:
         """Separate mixtures that were looked at already."""
         about_t = self.listen(transmission, seen.tokens)
@@ -168,7 +171,7 @@ class SeparationNetwork(nn.Module):
         layers = recover(
             self.recovery,
             self.encoded_recovery,
-            encoded_values_added(seen.verdicts),
+            encoded_values_added(seen.verdicts) if encoded is None else encoded,
             (mixture, *seen.pyramid[:2], guided.transmission, guided.reflection),
         )
         if not self.training:  # heads learn each for itself, and to leave nothing

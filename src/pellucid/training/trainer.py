@@ -169,15 +169,19 @@ class Trainer:
         mixed = self.config.mixed_precision or self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             mixture = group.mixtures.mixture.contiguous(memory_format=torch.channels_last)
-            output = self.network(
-                mixture, group.transmission.description, group.reflection.description
-            )
+            told = group.transmission.description, group.reflection.description
+            output = self.network(mixture, *told, encoded=~group.mixtures.adds)
             return self.objective(self.network, output, group)
 
     def _share_gradients(self) -> None:
         if self.world == 1:
             return
-        for parameter in self.names:
+        used = torch.tensor([parameter.grad is not None for parameter in self.names]).float()
+        used = used.to(self.device)
+        dist.all_reduce(used)
+        for parameter, users in zip(self.names, used.tolist(), strict=True):
+            if not users:  # a recovery of whose kind no process had a mixture
+                continue
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
