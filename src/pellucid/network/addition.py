@@ -59,13 +59,10 @@ def recover(
     """
     if torch.compiler.is_exporting():  # one picture: the graph asks which recovery it needs
         return _recover_one(from_light, from_encoded, encoded[0], seen)
-    if not encoded.any():
-        return from_light(*seen)
-    if encoded.all():
-        return from_encoded(*seen)
     layers = torch.zeros(2, *seen[0].shape, device=encoded.device)
     for recovery, rows in ((from_light, ~encoded), (from_encoded, encoded)):
-        layers[:, rows] = torch.stack(recovery(*(part[rows] for part in seen)))
+        if rows.any():
+            layers[:, rows] = torch.stack(recovery(*(part[rows] for part in seen)))
     return Layers(*layers)
 
 

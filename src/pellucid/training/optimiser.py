@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from pellucid.training.checkpoint import optimiser_tensors, restore_optimiser
 from pellucid.training.muon import Muon
+from pellucid.training.parts import RECOVERIES
+
+_AT_FULL_RATE = ("objective.", *(f"network.{part}." for part in RECOVERIES))
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,6 @@ def learning_rate_scale(step: int, config: OptimiserConfig, steps: int) -> float
 def cosine_fall(share: float) -> float:
     """Return the factor on a learning rate that falls from 1 to 0, at a share of the way."""
     return 0.5 * (1.0 + math.cos(math.pi * share))
-
-
-RECOVERIES = ("network.recovery.", "network.encoded_recovery.")
 
 
 class Optimiser:
@@ -112,7 +112,7 @@ class Optimiser:
     def _rate(self, name: str) -> float:
         if name.startswith("network.encoder."):
             return self.config.encoder_learning_rate
-        if name.startswith((*RECOVERIES, "objective.")):
+        if name.startswith(_AT_FULL_RATE):
             return self.config.learning_rate
         return self.config.guidance_learning_rate
 

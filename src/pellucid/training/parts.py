@@ -10,6 +10,8 @@ from pellucid.errors import ConfigError
 
 HEARING = ("describe", "language_gate", "interaction")
 """Parts of the network that hear words."""
+RECOVERIES = ("recovery", "encoded_recovery")
+"""Parts of the network that give the layers, by how these were added (`network/addition.py`)."""
 VERDICTS = ("ambiguity", "addition")
 """Parts of the network that judge a photo as a whole (`network/verdicts.py`)."""
 

@@ -176,8 +176,7 @@ class Trainer:
     def _share_gradients(self) -> None:
         if self.world == 1:
             return
-        used = torch.tensor([parameter.grad is not None for parameter in self.names]).float()
-        used = used.to(self.device)
+        used = torch.tensor([float(p.grad is not None) for p in self.names], device=self.device)
         dist.all_reduce(used)
         for parameter, users in zip(self.names, used.tolist(), strict=True):
             if not users:  # a recovery of whose kind no process had a mixture

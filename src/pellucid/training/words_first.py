@@ -37,14 +37,14 @@ from pellucid.training.losses.language import (
 from pellucid.training.losses.reconstruction import rms_error
 from pellucid.training.objective import evidence_losses, gate_losses, told_right
 from pellucid.training.optimiser import cosine_fall
-from pellucid.training.parts import VERDICTS
+from pellucid.training.parts import RECOVERIES, VERDICTS
 from pellucid.training.photos import PhotoStore
 
 SHOWN = SynthesisConfig(recipes=(replace(SYMMETRIC, share=0.7), replace(SHARP, share=0.3)))
 SAID = CaptionConfig(dropped=0.1, noun=0.05, template=0.1)
 """Nearly always whole sentences, nearly always right: single nouns and silence teach few words."""
 
-UNTAUGHT = ("encoder", "recovery", "encoded_recovery", *VERDICTS)
+UNTAUGHT = ("encoder", *RECOVERIES, *VERDICTS)
 """Parts that do not learn here: the verdicts would see two kinds of mixtures of seven."""
 
 
