@@ -41,6 +41,36 @@ def test_blur_has_the_sigma_it_was_given(sigma):
     assert measured == pytest.approx(sigma, rel=0.1 if sigma <= 6 else 0.2)
 
 
+@settings(max_examples=15)
+@given(sigma=st.floats(0.05, 8.0), seed=st.integers(0, 99))
+def test_defocus_keeps_the_range_and_an_even_field(sigma, seed):
+    light = torch.rand(2, 3, 48, 64, generator=source(seed))
+    sigmas = torch.tensor([sigma, 0.05])
+    blurred = optics.defocus(light, sigmas)
+    assert blurred.min() >= 0.0
+    assert blurred.max() <= light.max() + 1e-4
+    even = optics.defocus(torch.full_like(light, 0.3), sigmas)
+    torch.testing.assert_close(even, torch.full_like(light, 0.3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(blurred[1], light[1], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0, 5.0])
+def test_defocus_draws_a_dot_as_a_disk_as_wide_as_a_gaussian(sigma):
+    light = torch.zeros(1, 3, 65, 65)
+    light[..., 32, 32] = 1.0
+    dot = optics.defocus(light, torch.tensor([sigma]))[0, 0]
+    place = torch.arange(65) - 32.0
+    measured = math.sqrt(float((dot.sum(dim=0) * place**2).sum() / dot.sum()))
+    assert measured == pytest.approx(sigma, rel=0.1)
+    gaussian = 1.0 / (2.0 * math.pi * sigma**2)
+    assert float(dot.max()) < 0.7 * gaussian  # a disk is flat: half of it where it is wide
+
+
+def test_a_photo_smaller_than_the_disk_is_blurred_all_the_same():
+    light = torch.rand(1, 3, 8, 8, generator=source())
+    assert torch.isfinite(optics.defocus(light, torch.tensor([7.0]))).all()
+
+
 def test_ghosting_moves_the_second_copy():
     light = torch.zeros(1, 3, 32, 32)
     light[..., 10, 12] = 1.0

@@ -24,6 +24,9 @@ from pellucid.synthesis.optics import Light, PerPhoto, log_uniform, per_photo, u
 from pellucid.synthesis.recipes import MEAN_LIGHT, MOST_EVENED, SynthesisConfig
 from pellucid.synthesis.tone import Tone
 
+WIDEST_DISK = 8.0
+"""Sigma in pixels above which every blur is a Gaussian: nobody sees a disk that wide."""
+
 
 class Mixtures(NamedTuple):
     """A batch of training triplets."""
@@ -69,8 +72,19 @@ def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
     """What is behind the glass: as dark or light and as sharp as it is, dimmed by the glass."""
     key = drawn.exponent("low_key", 1.2, 2.6) * drawn.exponent("high_key", 0.4, 0.8)
     scene = behind ** per_photo(key)
-    defocus = drawn.blur(drawn.happens("unfocused"), 0.4, 2.5)
-    return optics.blur(scene, torch.hypot(lens, defocus)) * per_photo(drawn.transmittance())
+    sharp = optics.blur(scene, lens)
+    defocused = torch.hypot(lens, drawn.blur(drawn.happens("unfocused"), 0.4, 2.5))
+    soft = _defocus(scene, defocused, drawn)
+    far = optics.clouds(*scene.shape[-2:], len(scene), drawn.generator)
+    far = torch.where(per_photo(drawn.happens("uneven")), far, 1.0)
+    return torch.lerp(sharp, soft, far) * per_photo(drawn.transmittance())
+
+
+def _defocus(light: Light, sigma: PerPhoto, drawn: _Draw) -> Light:
+    """Blur by a lens wide open, or by one that is not (and always where a disk is too wide)."""
+    disk = drawn.happens("bokeh") & (sigma < WIDEST_DISK)
+    blurred = optics.blur(light, torch.where(disk, 0.0, sigma))
+    return optics.defocus(blurred, torch.where(disk, sigma, 0.0)) if bool(disk.any()) else blurred
 
 
 def _photograph(
@@ -165,7 +179,7 @@ def _reflect(mirrored: Light, lens: PerPhoto, drawn: _Draw) -> Light:
     light = optics.highlights(light, drawn.between("highlight_gain"))
     gains = optics.white_balance(count, 1.0, generator)
     light = light * torch.lerp(torch.ones(()), gains, per_photo(drawn.each("tint")))
-    light = optics.blur(light, torch.hypot(drawn.between("blur"), lens))
+    light = _defocus(light, torch.hypot(drawn.between("blur"), lens), drawn)
     ghosted = drawn.happens("ghosting")
     if bool(ghosted.any()):
         shift = 0.03 * width * (2.0 * torch.rand(count, 2, generator=generator) - 1.0)

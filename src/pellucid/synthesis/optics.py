@@ -71,6 +71,26 @@ def _blur_by_width(light: Light, sigma: PerPhoto) -> Light:
     return blurred
 
 
+def defocus(light: Light, sigma: PerPhoto) -> Light:
+    """Blur each photo by the disk of a wide open lens that has a Gaussian's sigma (pixels).
+
+    What a lens does not focus on is drawn with an image of its aperture: the disk's edge leaves
+    edges and bright dots with outlines of their own, which a Gaussian has not. Its radius is 2
+    sigma; below a sigma of 0.2 the photo is untouched.
+    """
+    radius = 2.0 * sigma
+    reach = min(math.ceil(float(radius.max())) + 1, *(side - 1 for side in light.shape[-2:]))
+    padded = F.pad(light, (reach,) * 4, mode="reflect")
+    height, width = padded.shape[-2:]
+    y, x = torch.fft.fftfreq(height, 1.0 / height), torch.fft.fftfreq(width, 1.0 / width)
+    distance = torch.hypot(y[:, None], x[None, :])
+    disk = (radius[:, None, None] + 0.5 - distance).clamp(0.0, 1.0)
+    disk = (disk / disk.sum(dim=(1, 2), keepdim=True))[:, None]
+    blurred = torch.fft.irfft2(torch.fft.rfft2(padded) * torch.fft.rfft2(disk), s=(height, width))
+    inner = blurred[..., reach : height - reach, reach : width - reach].clamp(min=0.0)
+    return torch.where(per_photo(sigma < 0.2), light, inner)
+
+
 def highlights(light: Light, gain: PerPhoto) -> Light:
     """Give back to near-white places the brightness that the photo's own sensor had clipped.
 

@@ -52,6 +52,10 @@ class Recipe:
     unfocused: float = 0.2
     """Probability that what is behind the glass is out of focus, so that softness is no sign of a
     reflection."""
+    uneven: float = 0.5
+    """Probability that only parts of it are, as far things behind a near one."""
+    bokeh: float = 0.5
+    """Probability that blur is an image of the lens's aperture instead of a Gaussian."""
     toned: float = 0.8
     """Probability that the camera has a tone curve, so that what it saves does not add up."""
     tint: float = 0.15
@@ -67,14 +71,14 @@ class Recipe:
     """Two photos as sharp and as plain as each other: only words can tell which is which."""
 
 
-SOFT = Recipe("soft", 0.2, strength=(0.06, 0.9), blur=(0.6, 5.0))
+SOFT = Recipe("soft", 0.26, strength=(0.06, 1.2), blur=(0.6, 5.0), highlight_gain=(1.0, 8.0))
 VEIL = Recipe(
     "veil", 0.07, strength=(0.04, 0.5), blur=(5.0, 20.0), partial=0.2, tint=0.25, ghosting=0.0
 )
 SHARP = Recipe(
     "sharp",
     0.28,
-    strength=(0.06, 0.9),
+    strength=(0.06, 1.2),
     transmittance=(0.6, 1.0),
     blur=(0.2, 0.8),
     highlight_gain=(1.0, 2.0),
@@ -93,6 +97,8 @@ _PLAIN = Recipe(
     high_key=0.0,
     contrasty=0.0,
     unfocused=0.0,
+    uneven=0.0,
+    bokeh=0.0,
     toned=0.0,
     tint=0.0,
     evened=False,
@@ -102,7 +108,7 @@ _PLAIN = Recipe(
 ENCODED = replace(
     _PLAIN,
     name="encoded",
-    share=0.26,
+    share=0.2,
     strength=(0.45, 1.2),
     contrasty=0.3,
     transmittance=(0.98, 1.0),
