@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pellucid.separator import Separation, Separator
 
 __all__ = ["Separation", "Separator", "__version__"]
-__version__ = "0.1.4"
+__version__ = "0.1.5"
 
 
 def __getattr__(name: str) -> object:
