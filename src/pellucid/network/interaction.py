@@ -35,7 +35,7 @@ from pellucid.network.blocks import ChannelNorm
 from pellucid.network.description import Words
 from pellucid.network.verdicts import Say
 
-LONE, HINT, DECISION = 0.13, 0.2, 0.75
+LONE, HINT, DECISION = 0.08, 0.2, 0.75
 """Greatest length of what words add to a place's features, relative to theirs: where one
 description is believed, where both are, and where both decide."""
 SMALLEST = 1e-12

@@ -75,7 +75,8 @@ def _scene(behind: Light, lens: PerPhoto, drawn: _Draw) -> Light:
     sharp = optics.blur(scene, lens)
     defocused = torch.hypot(lens, drawn.blur(drawn.happens("unfocused"), 0.4, 2.5))
     soft = _defocus(scene, defocused, drawn)
-    far = optics.clouds(*scene.shape[-2:], len(scene), drawn.generator)
+    count, _, height, width = scene.shape
+    far = optics.clouds(height, width, count, drawn.generator)
     far = torch.where(per_photo(drawn.happens("uneven")), far, 1.0)
     return torch.lerp(sharp, soft, far) * per_photo(drawn.transmittance())
 
