@@ -8,13 +8,26 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator
+from torch import Generator, Tensor
 
 from pellucid.synthesis import optics
 
 
 def source(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
+
+
+def dot(side: int) -> Tensor:
+    light = torch.zeros(1, 3, side, side)
+    light[..., side // 2, side // 2] = 1.0
+    return light
+
+
+def measured_sigma(blurred: Tensor) -> float:
+    """Spread to the right and left of a dot in the middle."""
+    row = blurred[0, 0].sum(dim=0)
+    place = torch.arange(len(row)) - len(row) // 2.0
+    return math.sqrt(float((row * place**2).sum() / row.sum()))
 
 
 @settings(max_examples=15)
@@ -32,11 +45,7 @@ def test_blur_keeps_the_range_and_an_even_field(sigma, seed):
 
 @pytest.mark.parametrize("sigma", [1.0, 3.0, 5.0, 9.0])
 def test_blur_has_the_sigma_it_was_given(sigma):
-    light = torch.zeros(1, 3, 129, 129)
-    light[..., 64, 64] = 1.0
-    row = optics.blur(light, torch.tensor([sigma]))[0, 0].sum(dim=0)
-    place = torch.arange(129) - 64.0
-    measured = math.sqrt(float((row * place**2).sum() / row.sum()))
+    measured = measured_sigma(optics.blur(dot(129), torch.tensor([sigma])))
     # The wide blur is done on a copy reduced by four, which adds a little of its own.
     assert measured == pytest.approx(sigma, rel=0.1 if sigma <= 6 else 0.2)
 
@@ -56,14 +65,10 @@ def test_defocus_keeps_the_range_and_an_even_field(sigma, seed):
 
 @pytest.mark.parametrize("sigma", [1.0, 3.0, 5.0])
 def test_defocus_draws_a_dot_as_a_disk_as_wide_as_a_gaussian(sigma):
-    light = torch.zeros(1, 3, 65, 65)
-    light[..., 32, 32] = 1.0
-    dot = optics.defocus(light, torch.tensor([sigma]))[0, 0]
-    place = torch.arange(65) - 32.0
-    measured = math.sqrt(float((dot.sum(dim=0) * place**2).sum() / dot.sum()))
-    assert measured == pytest.approx(sigma, rel=0.1)
+    disk = optics.defocus(dot(65), torch.tensor([sigma]))
+    assert measured_sigma(disk) == pytest.approx(sigma, rel=0.1)
     gaussian = 1.0 / (2.0 * math.pi * sigma**2)
-    assert float(dot.max()) < 0.7 * gaussian  # a disk is flat: half of it where it is wide
+    assert float(disk.max()) < 0.7 * gaussian  # a disk is flat: half of it where it is wide
 
 
 def test_a_photo_smaller_than_the_disk_is_blurred_all_the_same():
